@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from gather_clients.logs import configure_logging, without_secrets
 from gather_contracts.result import (
@@ -42,6 +42,10 @@ LEVELS: Final = {
 """Of the last log line, by how the attempt ended; other ends are errors."""
 
 _LOGGER = logging.getLogger("gather_worker")
+
+# What is None cannot be imported. Where click is installed, which Celery needs, httpx imports its command
+# line: 20 ms, and 100 ms where rich is there, too.
+sys.modules.setdefault("httpx._main", cast(Any, None))
 
 COMMANDS: Final = {
     "calibrate": "gather_worker.cli.calibrate",

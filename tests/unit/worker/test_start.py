@@ -16,6 +16,7 @@ from gather_worker.duplicates.word_overlap import copy_key
 
 LATER: Final = (
     "celery",
+    "click",
     "gather_clients.wording.differences",
     "gather_clients.wording.telling_words",
     "gather_worker.calibrate",
@@ -28,6 +29,7 @@ LATER: Final = (
     "gather_worker.services.evaluation",
     "gather_worker.steps.deduplicating",
     "opentelemetry.sdk",
+    "rich",
     "tiktoken",
     "typer",
 )

@@ -30,10 +30,11 @@ from gather_worker.prompts.tokens import warm_up
 from gather_worker.schemas import DraftBatch
 from gather_worker.services.brain import Brain
 from gather_worker.steps.checkpointer import CheckpointKeeper
+from gather_worker.steps.earlier_context import EarlierContext
 from gather_worker.steps.measuring import together
-from gather_worker.steps.opening_questions import EarlierContext
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.related_notes import RelatedNotes
+from gather_worker.sync.comparing import agrees
 
 USELESS_ATTEMPTS_MAX: Final = 2
 """Attempts in a row that ended with unusable answers: with `PAID_MAX` in each, six paid requests. After
@@ -85,6 +86,16 @@ class Drafter:
     async def _ask_all(self) -> None:
         with contextlib.suppress(BrainUnusable):
             await together(self._earlier.ask(), self._related.ask())
+
+    @property
+    def is_brain_equal(self) -> bool:
+        """Return whether the brain has offered just the project's notes, though perhaps with older words."""
+        notes = self._notes
+        return (
+            notes.are_all_read
+            and agrees(self._earlier.answer, notes.known, self._task.previous)
+            and self._related.agree
+        )
 
     async def forget(self) -> None:
         """Ask the brain again, which has changed since it was asked."""

@@ -15,7 +15,7 @@ from gather_worker.errors import BrainUnusable, DeadlineNear, StoreUnavailable, 
 from gather_worker.services.brain import Brain
 from gather_worker.services.note_pages import NotePages
 from gather_worker.services.store import Store
-from gather_worker.sync.comparing import Listed, has_just
+from gather_worker.sync.comparing import has_just
 from gather_worker.sync.merge import Kind, OutOfOrder
 from gather_worker.sync.synchronizer import Progress, Synchronizer
 
@@ -37,13 +37,29 @@ class BrainFollower:
         self._store = store
         self._brain = brain
         self._attempt = attempt
+        self._begun: asyncio.Task[bool] | None = None
 
-    async def follow(self, read: Sequence[Note] = (), listed: Listed | None = None) -> bool:
+    def begin(self, read: Sequence[Note] = ()) -> None:
+        """Follow from now on, beside other work; `settle` waits for it."""
+        self._begun = asyncio.create_task(self.follow(read))
+
+    async def settle(self) -> bool:
+        """Return whether what was begun has written or deleted something; raises as `follow`."""
+        begun, self._begun = self._begun, None
+        return begun is not None and await begun
+
+    async def close(self) -> None:
+        """End what was begun; the next department goes on with it."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            begun.cancel()
+            await asyncio.gather(begun, return_exceptions=True)
+
+    async def follow(self, read: Sequence[Note] = ()) -> bool:
         """Do it once and return whether something was written or deleted.
 
         `read` are all notes of the project as they were read a moment ago, if they are known: mostly the
-        brain has just those, which it may have `listed` a moment ago, too. Raises Terminated and DeadlineNear
-        alone.
+        brain has just those. Raises Terminated and DeadlineNear alone.
         """
         limit_s = min(TIME_MAX_S, TIME_SHARE * self._attempt.remaining_s)
         if limit_s < TIME_MIN_S or not await self._brain.is_usable():
@@ -52,7 +68,7 @@ class BrainFollower:
         reason = f"not within {limit_s:.0f} s"
         try:
             async with asyncio.timeout(limit_s):
-                if read and await has_just(listed or self._brain.nodes, read):
+                if read and await has_just(self._brain.nodes, read):
                     return False
                 await self._attempt.race(synchronizer.run())
         except TimeoutError:

@@ -33,11 +33,11 @@ from gather_worker.settings import Settings
 from gather_worker.steps.checkpointer import Checkpointer
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.drafting import Drafter
+from gather_worker.steps.earlier_context import EarlierContext
 from gather_worker.steps.finishing import Finisher
 from gather_worker.steps.following import BrainFollower
 from gather_worker.steps.judge_check import JudgeCheck, judge_of
 from gather_worker.steps.measuring import Measurement, QualityMeasurer, measurement_of, together
-from gather_worker.steps.opening_questions import OpeningQuestions
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.publishing import Publisher
 from gather_worker.steps.treating_notes import TreatingNotes
@@ -80,13 +80,11 @@ class Pipeline:
         self._events = dependencies.events
         self._checkpointer = Checkpointer(store, task.fresh_checkpoint())
         self._notes = ProjectNotes(task, store)
-        first_answer = FirstAnswer()
-        model.call_when_asking(lambda: first_answer.begin([note.content for note in self._notes.known]))
+        self._first_answer = FirstAnswer()
+        model.call_when_asking(self._begin_beside_the_model)
         self._treating = TreatingNotes(task, self._notes, brain)
-        self._opening = dependencies.opening or OpeningQuestions(task, brain)
-        self._drafter = Drafter(
-            task, self._checkpointer, self._notes, brain, model, earlier=self._opening.earlier
-        )  # fmt: skip
+        self._earlier = dependencies.earlier or EarlierContext(task, brain)
+        self._drafter = Drafter(task, self._checkpointer, self._notes, brain, model, earlier=self._earlier)
         self._judge_check = JudgeCheck(task, settings, model)
         self._measurer = QualityMeasurer(
             task.department, brain, model, judge_model, settings.judge_repeats, judge_setting,
@@ -94,6 +92,7 @@ class Pipeline:
         )  # fmt: skip
         self._publisher = Publisher(task, self._checkpointer, self._notes, store, brain)
         self._follower = BrainFollower(store, brain, attempt)
+        self._is_to_follow = False
         self._finisher = Finisher(
             task, settings, attempt, checkpointer=self._checkpointer, publisher=self._publisher, store=store,
             follower=self._follower, events=self._events,
@@ -126,18 +125,19 @@ class Pipeline:
         """Return why the department is finished; raises WorkerError if only the attempt ends."""
         try:
             # The brain answers while MongoDB is read; nothing is written before the epoch is taken.
-            self._opening.begin()
+            self._earlier.begin()
             await self._take_up()
             if self.checkpoint.finished is None:
                 await self._prepare()
             while (reason := await self._stop_reason()) is None:
                 await self._iterate()
+            await self._follow()
             await self._finisher.finish()
             return reason
         finally:
             await self._judge_check.close()
             await self._drafter.close()
-            await self._opening.forget_nodes()
+            await self._follower.close()
 
     async def save_meters(self) -> None:
         """Store what was measured since the last write, for an attempt that broke off."""
@@ -164,17 +164,31 @@ class Pipeline:
         await self._publish()
         if await self._publisher.publish_leftovers() or self.checkpoint.iterations:
             await self._drafter.forget()
-            await self._opening.forget_nodes()
         await self._finisher.send_evaluations()
-        # Mostly the brain is equal already, and what it says of the project holds.
-        read = self._notes.known if self._notes.are_all_read else ()
-        has_changed, _ = await together(
-            self._follower.follow(read, self._opening.nodes), self._drafter.prepare()
-        )
-        if has_changed:
-            await self._drafter.forget()
-            await self._drafter.prepare()
+        self._is_to_follow = True
+        await self._drafter.prepare()
+        if not self._drafter.is_brain_equal:
+            await self._follow()
         await self._judge_check.settle()
+
+    # --- the brain follows MongoDB: beside the first request to the model, if its answers hold all the same
+
+    def _begin_beside_the_model(self) -> None:
+        """Begin what the first answer needs, and what would only hold the first request up."""
+        self._first_answer.begin([note.content for note in self._notes.known])
+        self._begin_to_follow()
+
+    def _begin_to_follow(self) -> None:
+        if self._is_to_follow:
+            self._is_to_follow = False
+            self._follower.begin(self._notes.known if self._notes.are_all_read else ())
+
+    async def _follow(self) -> None:
+        """Return when the brain has followed; raises Terminated and DeadlineNear."""
+        self._begin_to_follow()
+        if await self._follower.settle():
+            # What it says of the project is asked for again.
+            await self._drafter.forget()
 
     # --- generate, dedupe, accept
 
@@ -195,6 +209,7 @@ class Pipeline:
         try:
             await self._notes.refresh(unless_read_within_s=JUST_READ_S)
             await self._drafter.draft(self.checkpoint.gaps, is_flat=turns_to_gaps)
+            await self._follow()
             if self._task.is_beside_others:
                 # While the model wrote, so did other departments: what they saved must not be said again.
                 await self._notes.refresh()

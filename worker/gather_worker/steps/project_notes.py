@@ -106,9 +106,13 @@ class ProjectNotes:
         self.is_own_changed |= before != {note.id: note.content for note in self.own}
 
     def as_they_are(self, excerpts: Iterable[Excerpt]) -> list[Excerpt]:
-        """Return excerpts with their notes' words of now, and without the notes that are gone."""
+        """Return excerpts with their notes' words of now, and without the notes that are gone.
+
+        The brain may have an older text, where it does not follow MongoDB yet.
+        """
+        words = {note.id: note.content for note in self._notes} if self.are_all_read else self._changed
         return [
-            replace(each, text=self._changed.get(each.note_id, each.text))
+            replace(each, text=words.get(each.note_id, each.text))
             for each in excerpts
             if each.note_id not in self.excluded_ids
         ]

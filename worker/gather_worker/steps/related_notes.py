@@ -12,7 +12,7 @@ from gather_worker.department.task import DepartmentTask
 from gather_worker.prompts.project_context import related_from_notes
 from gather_worker.prompts.truncation import Excerpt
 from gather_worker.services.brain import Brain
-from gather_worker.steps.opening_questions import AskedAhead
+from gather_worker.steps.earlier_context import AskedAhead
 from gather_worker.steps.project_notes import ProjectNotes
 
 PEOPLES_NOTES_SHOWN: Final = 100
@@ -35,6 +35,19 @@ class RelatedNotes:
         if self._found is not None:
             return self._found
         return related_from_notes(self._notes.known, self._task.department.slug, self._task.previous)
+
+    @property
+    def agree(self) -> bool:
+        """Return whether the brain has found notes that MongoDB has, or none since there is none to find.
+
+        Of the notes of earlier departments their context says whether it has them.
+        """
+        if self._found is None:
+            return False
+        if self._found:
+            return {each.note_id for each in self._found} <= {note.id for note in self._notes.known}
+        skipped, covered = set(self._excluded_ids()), {self._task.department.slug, *self._task.previous}
+        return all(note.id in skipped or note.department in covered for note in self._notes.known)
 
     def begin(self) -> None:
         """Ask from now on, where the answer will still hold when it is needed."""

@@ -1,8 +1,10 @@
-"""How many requests a worker makes until it asks the model: each waits for a network, and they creep back.
+"""What a worker asks until it asks the model, and what waits until then: each request waits for a network.
 
 MongoDB is real; brain, Redis and model answer in this process, where what they are asked is counted.
 """
 
+import asyncio
+import json
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -41,22 +43,45 @@ MONGODB_MAX: Final = 14
 
 
 class CountingBrain(FakeBrain):
-    """A brain that counts what it is asked, and of earlier departments knows nothing to tell."""
+    """A brain that counts what it is asked, and shows all nodes of earlier departments."""
 
     def __init__(self, asked: Counter[str]) -> None:
         super().__init__()
         self._asked = asked
+        self.may_list = asyncio.Event()
+        """Set where nothing is to wait."""
+        self.may_list.set()
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
+    async def answer_when_it_may(self, request: httpx.Request) -> httpx.Response:
+        """Answer; with a list of nodes as soon as it may."""
         name = request.url.path.rsplit("/api/v1", 1)[-1]
         self._asked[f"brain: {request.method} {name}"] += 1
+        if name == "/nodes" and request.method == "GET":
+            await self.may_list.wait()
         if name != "/context/department":
-            return super().answer(request)
+            return self.answer(request)
+        departments = request.url.params.get_list("previousDepartments[]")
         timing = {"query_time_ms": 0, "aggregation_time_ms": 0, "total_time_ms": 0}
-        known = {"projectId": "", "targetDepartment": "", "context": {}, "aggregatedSummary": ""}
+        context = {slug: self._context(slug) for slug in departments}
+        known = {"projectId": "", "targetDepartment": "", "context": context, "aggregatedSummary": ""}
         return httpx.Response(
             200, json=known | {"relevantNodes": [], "totalNodesAggregated": 0, "timing": timing}
         )
+
+    def _context(self, slug: str) -> dict[str, Any]:
+        nodes = [each for each in self._written.values() if each["properties"]["department"] == slug]
+        top = [{"nodeId": each["id"], "content": each["content"], "relevance": 0.5} for each in nodes]
+        return {"nodeCount": len(nodes), "qualityScore": 80, "topNodes": top, "keyThemes": []}
+
+    def add(self, note_id: str) -> None:
+        """Have a node of a note that people have deleted: a copy of another, under its own id."""
+        other = next(iter(self._written.values()))
+        self._write([other | {"id": note_id}])
+
+    @property
+    def ids(self) -> set[str]:
+        """Return those of its nodes."""
+        return set(self._written)
 
     def rewrite(self, note_id: str, content: str) -> str:
         """Give a node another text; return what it was."""
@@ -90,19 +115,27 @@ class World:
         self.document = run_document(uuid.uuid4().hex[:24], str(uuid.uuid4()))
         self.asked = Counter[str]()
         self.model, self.brain, self.log = FakeModel(), CountingBrain(self.asked), FakeEventLog()
+        self.prompts = list[str]()
+        """The last worker's requests for answers."""
         self.settings = Settings(
             MONGODB_URI=SecretStr(mongodb_uri), REDIS_URL=SecretStr("redis://none"),
             BRAIN_SERVICE_BASE_URL="http://brain", BRAIN_SERVICE_API_KEY=SecretStr("k"),
         )  # fmt: skip
 
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            self.prompts.append(json.dumps(json.loads(request.content), ensure_ascii=False))
+        return await self.model.answer(request)
+
     async def work(self, index: int, attempt: Attempt) -> None:
         """Let a worker do an iteration of a department."""
+        self.prompts.clear()
         project_id = self.document.spec.project_id
-        brain = BrainClient("http://brain", "k", transport=httpx.MockTransport(self.brain.answer))
+        brain = BrainClient("http://brain", "k", transport=httpx.MockTransport(self.brain.answer_when_it_may))
         task = DepartmentTask(self.document, index, 1, "pod")
         answers: Any = FakeAnswerCache()
         model = ModelGateway(
-            client_of(self.model.answer), attempt, timeout_s=5, max_tokens=1000,
+            client_of(self._answer), attempt, timeout_s=5, max_tokens=1000,
             budget=BudgetGuard(self.document.spec.budget, PRICE), cache=answers,
         )  # fmt: skip
         log: Any = self.log
@@ -144,6 +177,26 @@ async def world(mongodb_uri: str, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
         await client.drop_database(names.gather_database(made.document.spec.project_id))
 
 
+async def test_the_first_request_does_not_wait_for_a_brain_that_is_equal(world: World) -> None:
+    """Its nodes are listed and compared beside it."""
+    world.brain.may_list.clear()
+
+    async def let_it_list(_: str) -> None:
+        world.brain.may_list.set()
+
+    world.model.wait = let_it_list
+    async with asyncio.timeout(60):
+        await world.work(1, Attempt(60))
+
+
+async def test_where_people_deleted_a_note_the_brain_follows_first(world: World) -> None:
+    """The prompt would show it."""
+    world.brain.add("deleted")
+    asked = await world.start(1)
+    assert "deleted" not in world.brain.ids
+    assert asked["brain: GET /context/department"] == 2
+
+
 async def test_a_start_asks_no_more_than_it_must(world: World) -> None:
     """Of MongoDB the notes once; of the brain whether it is ready, its nodes, and two kinds of context."""
     asked = await world.start(1)
@@ -156,11 +209,14 @@ async def test_a_start_asks_no_more_than_it_must(world: World) -> None:
     assert sum(count for name, count in asked.items() if name.startswith("MongoDB")) <= MONGODB_MAX
 
 
-async def test_only_where_the_stores_differ_notes_are_read_again(world: World) -> None:
-    """By the synchronizer, which reads both from the beginning and writes what differs."""
+async def test_an_edit_is_in_the_prompt_before_the_brain_follows(world: World) -> None:
+    """Then both stores are read from the beginning, and what differs is written."""
     note_id = min(world.brain.nodes)
-    content = world.brain.rewrite(note_id, "Other words.")
-    asked = await world.start(1)
+    content = world.brain.rewrite(note_id, "Older words.")
+    world.asked.clear()
+    await world.work(1, Attempt(60))
+    assert content in world.prompts[0]
+    assert "Older words." not in world.prompts[0]
     assert world.brain.rewrite(note_id, "") == content
-    assert (asked["brain: GET /nodes"], asked["brain: POST /nodes/batch"]) == (2, 1)
-    assert asked["MongoDB: aggregate"]
+    assert world.asked["brain: GET /nodes"] == 3, "compared, read again, and at the run's end"
+    assert world.asked["MongoDB: aggregate"]

@@ -165,3 +165,38 @@ async def test_sigterm_ends_it_at_once(synchronise_by: Callable[[Work], None]) -
     asyncio.get_running_loop().call_soon(attempt.terminate)
     with pytest.raises(Terminated):
         await follower(attempt).follow()
+
+
+async def test_beside_other_work_it_is_settled_later(synchronise_by: Callable[[Work], None]) -> None:
+    """Once; who asks again hears of nothing."""
+
+    async def write(progress: Progress) -> None:
+        progress.done(Kind.NEW, ["a"])
+
+    synchronise_by(write)
+    beside = follower(Attempt(60))
+    assert not await beside.settle()
+    beside.begin()
+    assert await beside.settle()
+    assert not await beside.settle()
+
+
+async def test_at_the_end_it_is_not_waited_for(synchronise_by: Callable[[Work], None]) -> None:
+    """The next department goes on."""
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def wait(progress: Progress) -> None:
+        begun.set()
+        try:
+            await endless(progress)
+        finally:
+            ended.set()
+
+    synchronise_by(wait)
+    beside = follower(Attempt(6000))
+    beside.begin()
+    async with asyncio.timeout(30):
+        await begun.wait()
+        await beside.close()
+    assert ended.is_set()
+    assert not await beside.settle()

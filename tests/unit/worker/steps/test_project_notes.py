@@ -107,3 +107,8 @@ async def test_a_note_that_comes_back_counts_again(notes: ProjectNotes, store: C
     await notes.refresh()
     assert "note a" in contents(notes.known)
     assert notes.as_they_are([Excerpt("note a", "a")]) == [Excerpt("note a", "a")]
+
+
+async def test_what_was_changed_before_is_shown_as_it_is(notes: ProjectNotes) -> None:
+    """The brain may follow later than the prompt is written."""
+    assert notes.as_they_are([Excerpt("Its old words.", "a")]) == [Excerpt("note a", "a")]

@@ -141,3 +141,27 @@ async def test_the_brain_is_told_what_prompts_show_anyway(
     assert excluded[:shown] == [f"p{n}" for n in range(shown)]
     assert excluded[shown] == "o299"
     assert "art" not in excluded
+
+
+@pytest.mark.parametrize(
+    ("found", "stored", "agree"),
+    [
+        ("ab", [note("a", "art"), note("b", "art"), note("c", "art")], True),
+        ("ab", [note("a", "art")], False),
+        ("", [], True),
+        ("", [note("a", "story"), note("p", "art", automated=False)], True),
+        ("", [note("a", "story"), note("b", "art")], False),
+    ],
+    ids=["all are there", "one is gone", "an empty project", "all are shown anyway", "none was found"],
+)
+async def test_they_agree_where_mongodb_has_what_was_found(
+    document: RunDocument,
+    found: str,
+    stored: list[Note],
+    agree: bool,
+) -> None:
+    """And where nothing was found, there is nothing."""
+    notes = await related(document, FakeBrain([node(name) for name in found]), stored)
+    assert not notes.agree
+    await notes.ask()
+    assert notes.agree is agree

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gather_clients.notes.note import Note, Origin
-from gather_contracts.brain import CONTENT_MAX, StoredNode
+from gather_contracts.brain import CONTENT_MAX, ContextResponse, StoredNode
 from gather_contracts.text import content_hash
 from gather_worker.documents.note_node import node_of
 from gather_worker.services.brain_nodes import BrainNodes
-from gather_worker.sync.comparing import has_just
+from gather_worker.sync.comparing import agrees, has_just
 
 PROJECT = "a" * 24
 ids = st.text(st.sampled_from("ab"), min_size=1, max_size=2)
@@ -89,3 +89,39 @@ async def test_nothing_is_read_beyond_the_first_difference() -> None:
     nodes = FakeNodes(*(note(f"{n:03}") for n in range(100)))
     assert not await has(nodes, [note("other")])
     assert nodes.pages_read == 1
+
+
+def offered(**departments: list[str]) -> ContextResponse:
+    """Return a context that shows the first two of each department's nodes."""
+    context = {
+        slug: {
+            "nodeCount": len(names), "qualityScore": 80, "keyThemes": ["sea"],
+            "topNodes": [{"nodeId": name, "content": "Old words.", "relevance": 0.5} for name in names[:2]],
+        }
+        for slug, names in departments.items()
+    }  # fmt: skip
+    timing = {"query_time_ms": 0, "aggregation_time_ms": 0, "total_time_ms": 0}
+    return ContextResponse.model_validate(
+        {
+            "projectId": PROJECT, "targetDepartment": "sound", "context": context, "aggregatedSummary": "",
+            "relevantNodes": [], "totalNodesAggregated": 3, "timing": timing,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stored", "is_equal"),
+    [("abc", True), ("ab", False), ("abcd", False), ("bcd", False), ("", False)],
+    ids=["the same", "one was deleted", "one was added", "a deleted one is shown", "the wrong project"],
+)
+def test_a_context_agrees_that_is_of_just_the_notes(stored: str, is_equal: bool) -> None:
+    """Whatever their words are by now: the prompt shows MongoDB's."""
+    notes = [note(name, "New words.") for name in stored]
+    assert agrees(offered(story=["a", "b", "c"]), notes, ["story"]) is is_equal
+
+
+def test_without_a_context_nothing_may_be_missing() -> None:
+    """The brain has nothing of the project yet, or was unavailable."""
+    assert agrees(None, [], ["story"])
+    assert agrees(None, [note("a")], [])
+    assert not agrees(None, [note("a")], ["story"])

@@ -1,4 +1,4 @@
-"""What a worker asks the brain first, which answers while the rest is imported and MongoDB is read.
+"""What the brain offers of earlier departments: asked first, answered while the rest is imported.
 
 So this module and what it imports need neither a driver of MongoDB nor of Redis
 (tests/unit/worker/test_start.py).
@@ -11,7 +11,6 @@ from typing import Any
 from gather_contracts.brain import ContextResponse
 from gather_worker.department.task import DepartmentTask
 from gather_worker.services.brain import Brain
-from gather_worker.sync.comparing import NodeListing
 
 
 class AskedAhead:
@@ -42,15 +41,17 @@ class EarlierContext:
 
     def __init__(self, task: DepartmentTask, brain: Brain) -> None:
         self._task = task
-        self._brain = brain
+        self.brain = brain
         self._ahead = AskedAhead()
+        self._has_begun = False
         self._is_known = False
         self.answer: ContextResponse | None = None
         """The last one."""
 
     def begin(self) -> None:
-        """Ask from now on, where the answer will still hold when it is needed."""
-        if not self._task.is_beside_others:
+        """Ask from now on, where the answer will still hold when it is needed; does so once."""
+        if not (self._has_begun or self._task.is_beside_others):
+            self._has_begun = True
             self._ahead.begin(self._ask())
 
     async def ask(self) -> ContextResponse | None:
@@ -61,7 +62,7 @@ class EarlierContext:
     async def _ask(self) -> ContextResponse | None:
         if (not self._is_known or self._task.is_beside_others) and self._task.previous:
             department, previous = self._task.department.slug, self._task.previous
-            self.answer = await self._brain.earlier_context(department, previous)
+            self.answer = await self.brain.earlier_context(department, previous)
             self._is_known = True
         return self.answer
 
@@ -73,34 +74,3 @@ class EarlierContext:
     async def close(self) -> None:
         """Ask no longer."""
         await self._ahead.close()
-
-
-class OpeningQuestions:
-    """All of them; a worker beside other departments asks later, since what they write would be missing."""
-
-    def __init__(self, task: DepartmentTask, brain: Brain) -> None:
-        self._task = task
-        self.brain = brain
-        self.earlier = EarlierContext(task, brain)
-        self.nodes: NodeListing | None = None
-        """The project's nodes as they were at first, until something is written."""
-        self._has_begun = False
-
-    def begin(self) -> None:
-        """Ask; does nothing if it was called before."""
-        if self._has_begun or self._task.is_beside_others:
-            return
-        self._has_begun = True
-        self.earlier.begin()
-        self.nodes = NodeListing(self.brain)
-
-    async def forget_nodes(self) -> None:
-        """Drop the list, which is of another time."""
-        nodes, self.nodes = self.nodes, None
-        if nodes is not None:
-            await nodes.close()
-
-    async def close(self) -> None:
-        """Ask no longer."""
-        await self.earlier.close()
-        await self.forget_nodes()
