@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gather_bridge.live.batch import CHUNK_BYTES, Batch
+from gather_bridge.live.newest import NEWEST_MAX_BYTES, Line, NewestEvents
 from gather_bridge.live.pages import Log, heard_of
 from gather_bridge.live.replay import Position, ReloadReason, follows, is_seen
 from gather_bridge.metrics import Metrics
@@ -24,10 +25,6 @@ logger = logging.getLogger(__name__)
 
 READS_AT_ONCE: Final = 8
 """Projects compared with the log at once after Redis comes back."""
-NEWEST_EVENTS: Final = 256
-"""Kept of one project."""
-NEWEST_MAX_BYTES: Final = 16 * 1024 * 1024
-"""Kept of all projects."""
 HEARD_MAX: Final = 256
 """Events that may wait while a feed is compared with the log; more of them are read from it."""
 
@@ -37,12 +34,13 @@ class Feed:
     """One project's line of events, while somebody listens."""
 
     project_id: str
+    kept: NewestEvents
     position: Position | None = None
     """The line's end; None until the log has been read."""
     last: StoredEvent | None = None
     """The event at `position`, to notice a log that went back and was written again."""
-    newest: deque[Batch] = field(default_factory=deque)
-    """One event each, up to `position`."""
+    newest: Line = field(default_factory=deque)
+    """One event each, up to `position`; `kept` bounds it."""
     line: int = 0
     """Counts the lines: another one begins when what a client had before is worth nothing."""
     start: Position = field(default_factory=Position)
@@ -61,7 +59,7 @@ class Feed:
     def go_on(self, position: Position, last: StoredEvent | None) -> None:
         """Have the line end there; what lies between is in the log."""
         self.position, self.last = position, last
-        self.newest.clear()
+        self.kept.clear(self.newest)
         self.wake()
 
     def begin_again(self, head: Position, reason: ReloadReason) -> None:
@@ -140,18 +138,17 @@ class Subscription:
 class Hub:
     """The feeds of this process."""
 
-    def __init__(self, log: Log, metrics: Metrics) -> None:
+    def __init__(self, log: Log, metrics: Metrics, newest_max_bytes: int = NEWEST_MAX_BYTES) -> None:
         self._log = log
         self._metrics = metrics
         self._feeds: dict[str, Feed] = {}
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
-        self._kept: deque[tuple[Feed, Batch]] = deque()
-        self._kept_bytes = 0
+        self._kept = NewestEvents(newest_max_bytes)
 
     @asynccontextmanager
     async def joined(self, project_id: str) -> AsyncIterator[Subscription]:
         """Listen to a project until the block ends; raises EventLogUnavailable on entering."""
-        feed = self._feeds.setdefault(project_id, Feed(project_id))
+        feed = self._feeds.setdefault(project_id, Feed(project_id, self._kept))
         feed.users += 1
         subscription = Subscription(feed)
         try:
@@ -164,7 +161,7 @@ class Hub:
             feed.users -= 1
             if not feed.users:
                 self._feeds.pop(project_id, None)
-                feed.newest.clear()
+                self._kept.clear(feed.newest)
                 if feed.repair is not None:
                     feed.repair.cancel()
 
@@ -212,16 +209,7 @@ class Hub:
     def _publish(self, feed: Feed, event: StoredEvent) -> None:
         batch = Batch.of([event], feed.position or Position())
         feed.position, feed.last = batch.reached, event
-        feed.newest.append(batch)
-        self._kept.append((feed, batch))
-        self._kept_bytes += batch.size_bytes
-        while self._kept_bytes > NEWEST_MAX_BYTES:
-            owner, oldest = self._kept.popleft()
-            self._kept_bytes -= oldest.size_bytes
-            if owner.newest and owner.newest[0] is oldest:
-                owner.newest.popleft()
-        if len(feed.newest) > NEWEST_EVENTS:
-            feed.newest.popleft()
+        self._kept.add(feed.newest, batch)
         feed.wake()
 
     @staticmethod

@@ -212,11 +212,9 @@ async def test_a_project_without_listeners_is_forgotten(hub: Hub, log: MemoryLog
         assert subscription.start.offset == 2
 
 
-async def test_what_is_kept_of_all_projects_is_bounded_in_bytes(
-    hub: Hub, log: MemoryLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_kept_of_all_projects_is_bounded_in_bytes(log: MemoryLog) -> None:
     """A client that is behind reads from the log what is no longer kept."""
-    monkeypatch.setattr("gather_bridge.live.hub.NEWEST_MAX_BYTES", 10_000)
+    hub = Hub(log, Metrics(), newest_max_bytes=10_000)
     async with listening(hub) as slow:
         slow.reads.clear()
         for _ in range(100):
