@@ -1,9 +1,11 @@
 """The language of notes is guessed where it is clear, and never wrongly named where it is not."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 
+from gather_worker.prompts import note_language
 from gather_worker.prompts.note_language import language_of, language_request, named
 
 # ruff: noqa: E501, RUF001 - one note a line, in every script
@@ -98,3 +100,17 @@ def test_a_tag_is_told_with_its_name_where_that_is_known() -> None:
         "Chinese (ZH-Hant-TW)",
         "tlh",
     ]
+
+
+def test_notes_that_are_added_leave_the_others_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each text costs time once, and of however many only so many are looked at."""
+    looked = list[set[str]]()
+    monkeypatch.setattr(note_language, "_language_of", lambda seen: looked.append(set(seen)))
+    texts = [f"{number} is the number of this note." for number in range(700)]
+    for count in range(1, len(texts) + 1):
+        note_language.language_of(texts[:count])
+    assert max(map(len, looked)) <= note_language.TEXTS_MAX
+    assert len(looked[-1]) >= note_language.TEXTS_MAX / 2
+    assert sum(not before <= after for before, after in pairwise(looked)) == 4, (
+        "at 50, 100, 200 and 400 notes"
+    )
