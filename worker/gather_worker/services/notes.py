@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, Final
 
 from bson.errors import BSONError
@@ -31,6 +32,8 @@ CHANGED_READ_MAX: Final = 500
 CHANGED_CHARS: Final = 500_000
 EXCLUDED_READ_MAX: Final = 10_000
 BATCH: Final = 250
+IDS_BATCH: Final = 10_000
+KEY_BYTES: Final = 16
 READ_TIMEOUT_S: Final = 60.0
 
 PEOPLES: Final[Mapping[str, Any]] = {"isAutomated": {"$ne": True}, "canon": {"$ne": False}}
@@ -58,6 +61,9 @@ class ProjectRead:
 
 class NoteReader(ProjectDatabase):
     """One project's notes, for reading."""
+
+    _seen: Mapping[bytes, Note] = {}
+    """What the last look for changes has read, by a hash of the document."""
 
     async def read_notes(self) -> ProjectRead:
         """Return the project's notes within the bounds, and log in one line what cannot be read."""
@@ -87,30 +93,37 @@ class NoteReader(ProjectDatabase):
 
     async def counting_ids(self, ids: Sequence[str]) -> frozenset[str]:
         """Return those ids whose notes still exist and are not taken out of the film."""
-        wanted = [form for note_id in ids for form in ids_of(note_id)]
+        forms = {form: note_id for note_id in ids for form in ids_of(note_id)}
+        query = {"_id": {"$in": list(forms)}, "canon": {"$ne": False}}
 
         async def find() -> frozenset[str]:
-            cursor = self.items.find({"_id": {"$in": wanted}, "canon": {"$ne": False}}, {"_id": 1})
-            return frozenset([id_text(document["_id"]) async for document in cursor])
+            found = await self.items.find(query, {"_id": 1}, batch_size=IDS_BATCH).to_list()
+            return frozenset(forms[each["_id"]] for each in found if each["_id"] in forms)
 
         return await self.persist(find)
 
     async def changed_since(self, since: datetime) -> tuple[list[Note], frozenset[str]]:
         """Return what was changed since: the notes, and the ids of documents that are no notes any more.
 
-        Of many the last changed; the longest are shortened.
+        Of many the last changed; the longest are shortened. Two looks mostly find the same documents, which
+        are opened once.
         """
         query = {"lastUpdated": {"$gte": since}}
 
         async def find() -> tuple[list[Note], frozenset[str]]:
-            ids = self.items.find(query, {"_id": 1}).sort("lastUpdated", -1).limit(CHANGED_READ_MAX)
-            changed = [id_text(document["_id"]) async for document in ids]
+            unread, seen = Counter[Unread](), dict[bytes, Note]()
             found, chars = list[Note](), 0
-            async for note in self._notes(query, Counter(), CHANGED_READ_MAX):
+            async for note in self._notes(query, unread, CHANGED_READ_MAX, seen):
                 kept = note if chars + note.size <= CHANGED_CHARS else _shortened(note)
                 chars += kept.size
                 found.append(kept)
-            return found, frozenset(changed) - {note.id for note in found}
+            whole = {id(note) for note in found}
+            self._seen = {key: note for key, note in seen.items() if id(note) in whole}
+            if not unread:
+                return found, frozenset()
+            ids = self.items.find(query, {"_id": 1}).sort("lastUpdated", -1).limit(CHANGED_READ_MAX)
+            changed = frozenset(id_text(document["_id"]) for document in await ids.to_list())
+            return found, changed - {note.id for note in found}
 
         return await self.persist(find)
 
@@ -141,22 +154,35 @@ class NoteReader(ProjectDatabase):
         return read
 
     async def _notes(
-        self, query: Mapping[str, Any], unread: Counter[Unread], limit: int = 0
+        self,
+        query: Mapping[str, Any],
+        unread: Counter[Unread],
+        limit: int = 0,
+        seen: dict[bytes, Note] | None = None,
     ) -> AsyncIterator[Note]:
-        """Yield the notes that a query finds, the last changed first; count in `unread` what is none."""
+        """Yield the notes that a query finds, the last changed first; count in `unread` what is none.
+
+        What the last look has read is not opened again; `seen` gets all that this one reads.
+        """
         raw = self.items.with_options(codec_options=RAW)
         # By the application's index; an ObjectId of ours says nothing about when it was made.
         cursor = raw.find(query, FIELDS, batch_size=BATCH).sort("lastUpdated", -1).limit(limit)
         async with cursor.allow_disk_use(True) as documents:
             async for document in documents:
-                try:
-                    note = note_of(document, self.project_id)
-                except BSONError:
-                    note = Unread.DAMAGED
-                if isinstance(note, Note):
-                    yield note
-                else:
+                key = blake2b(document.raw, digest_size=KEY_BYTES).digest() if seen is not None else b""
+                note = self._seen.get(key) or self._note_of(document)
+                if not isinstance(note, Note):
                     unread[note] += 1
+                    continue
+                if seen is not None:
+                    seen[key] = note
+                yield note
+
+    def _note_of(self, document: Mapping[str, Any]) -> Note | Unread:
+        try:
+            return note_of(document, self.project_id)
+        except BSONError:
+            return Unread.DAMAGED
 
 
 def _shortened(note: Note) -> Note:
