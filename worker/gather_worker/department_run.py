@@ -30,7 +30,7 @@ from gather_worker.services.store import Store
 from gather_worker.services.verdict_cache import VerdictCache
 from gather_worker.settings import Settings
 from gather_worker.steps.dependencies import Dependencies
-from gather_worker.steps.earlier_context import EarlierContext
+from gather_worker.steps.opening_questions import OpeningQuestions
 from gather_worker.steps.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ async def work_on(
     task: DepartmentTask,
     settings: Settings,
     attempt: Attempt,
-    earlier: EarlierContext,
+    opening: OpeningQuestions,
     outcome: Outcome,
 ) -> StopReason:
     """Work on the department until it is finished; raises WorkerError if only the attempt ends.
 
-    The brain has been asked for what is `earlier` already; the caller closes both.
+    The brain has been asked the `opening` questions; the caller closes both.
     """
-    async with _open_dependencies(task, settings, attempt, earlier) as dependencies:
+    async with _open_dependencies(task, settings, attempt, opening) as dependencies:
         return await carry_out(Pipeline(task, settings, dependencies, attempt), outcome)
 
 
@@ -70,7 +70,7 @@ async def carry_out(pipeline: Pipeline, outcome: Outcome) -> StopReason:
 
 @asynccontextmanager
 async def _open_dependencies(
-    task: DepartmentTask, settings: Settings, attempt: Attempt, earlier: EarlierContext
+    task: DepartmentTask, settings: Settings, attempt: Attempt, opening: OpeningQuestions
 ) -> AsyncIterator[Dependencies]:
     project_id = task.document.spec.project_id
     calibration = _own_calibration(settings)
@@ -84,7 +84,7 @@ async def _open_dependencies(
     verdicts = VerdictCache(settings.redis, settings.redis_timeout_s, ttl_s, project_id) if ttl_s else None
     opened = [each for each in (model, store, events, verdicts) if each is not None]
     try:
-        yield Dependencies(store, earlier.brain, model, events, calibration, verdicts, earlier)
+        yield Dependencies(store, opening.brain, model, events, calibration, verdicts, opening)
     finally:
         await asyncio.gather(*(close_within_bounds(each) for each in opened))
 

@@ -19,9 +19,9 @@ from gather_worker.department.task import DepartmentTask, read_task
 from gather_worker.metrics import METER
 from gather_worker.services.brain import Brain, brain_client
 from gather_worker.settings import Settings, read_settings
-from gather_worker.steps.earlier_context import EarlierContext
+from gather_worker.steps.opening_questions import OpeningQuestions
 
-WorkOn = Callable[[DepartmentTask, Settings, Attempt, EarlierContext, Outcome], Awaitable[StopReason]]
+WorkOn = Callable[[DepartmentTask, Settings, Attempt, OpeningQuestions, Outcome], Awaitable[StopReason]]
 
 
 async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: float) -> StopReason:
@@ -41,14 +41,14 @@ async def work(arguments: argparse.Namespace, outcome: Outcome, started_at: floa
     attempt = Attempt(timeout_s - (time.monotonic() - started_at))
     end_on_signals(attempt)
     brain = _open_brain(settings, attempt, task.document.spec.project_id)
-    earlier = EarlierContext(task, brain)
+    opening = OpeningQuestions(task, brain)
     try:
-        earlier.begin()
-        # On a thread, so that the question leaves: the brain answers meanwhile.
+        opening.begin()
+        # On a thread, so that the questions leave: the brain answers meanwhile.
         work_on = await asyncio.to_thread(_import_the_rest)
-        return await work_on(task, settings, attempt, earlier, outcome)
+        return await work_on(task, settings, attempt, opening, outcome)
     finally:
-        await earlier.close()
+        await opening.close()
         await close_within_bounds(brain)
 
 

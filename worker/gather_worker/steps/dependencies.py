@@ -8,7 +8,7 @@ from gather_worker.services.brain import Brain
 from gather_worker.services.department_events import EventPublisher
 from gather_worker.services.store import Store
 from gather_worker.services.verdict_cache import VerdictCache
-from gather_worker.steps.earlier_context import EarlierContext
+from gather_worker.steps.opening_questions import OpeningQuestions
 
 if TYPE_CHECKING:
     from gather_worker.duplicates.calibration import Calibration
@@ -25,5 +25,5 @@ class Dependencies:
     calibration: "Calibration | None" = None
     """The user's own, for duplicates."""
     verdicts: VerdictCache | None = None
-    earlier: EarlierContext | None = None
-    """Which the brain may have been asked for already."""
+    opening: OpeningQuestions | None = None
+    """Which the brain may have been asked already."""

@@ -28,10 +28,9 @@ from gather_worker.prompts import Prompt, builders
 from gather_worker.prompts.note_language import project_language
 from gather_worker.prompts.tokens import warm_up
 from gather_worker.schemas import DraftBatch
-from gather_worker.services.brain import Brain
 from gather_worker.steps.checkpointer import CheckpointKeeper
-from gather_worker.steps.earlier_context import EarlierContext
 from gather_worker.steps.measuring import together
+from gather_worker.steps.opening_questions import OpeningQuestions
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.related_notes import RelatedNotes
 from gather_worker.sync.comparing import agrees
@@ -54,26 +53,20 @@ class Drafter:
         task: DepartmentTask,
         checkpointer: CheckpointKeeper,
         notes: ProjectNotes,
-        brain: Brain,
         model: ModelGateway,
-        *,
-        earlier: EarlierContext | None = None,
+        opening: OpeningQuestions,
     ) -> None:
-        """`earlier` may have been asked for already."""
+        """The `opening` questions may have been asked already."""
         self._task = task
         self._checkpointer = checkpointer
         self._notes = notes
         self._model = model
-        self._earlier = earlier or EarlierContext(task, brain)
-        self._related = RelatedNotes(task, notes, brain)
+        self._earlier = opening.earlier
+        self._related = RelatedNotes(task, notes, opening.nearest)
         self._project_language: str | None = None
         self._is_cut_said = False
         self._question: asyncio.Task[Answered | None] | None = None
         self._early: asyncio.Task[None] | None = None
-
-    def begin_related(self) -> None:
-        """Ask the brain from now on for what is near, since the notes are read."""
-        self._related.begin()
 
     async def prepare(self) -> None:
         """Load what every prompt of this process needs; what is unavailable now is requested again later.

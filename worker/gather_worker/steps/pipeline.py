@@ -33,11 +33,11 @@ from gather_worker.settings import Settings
 from gather_worker.steps.checkpointer import Checkpointer
 from gather_worker.steps.dependencies import Dependencies
 from gather_worker.steps.drafting import Drafter
-from gather_worker.steps.earlier_context import EarlierContext
 from gather_worker.steps.finishing import Finisher
 from gather_worker.steps.following import BrainFollower
 from gather_worker.steps.judge_check import JudgeCheck, judge_of
 from gather_worker.steps.measuring import Measurement, QualityMeasurer, measurement_of, together
+from gather_worker.steps.opening_questions import OpeningQuestions
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.publishing import Publisher
 from gather_worker.steps.treating_notes import TreatingNotes
@@ -83,8 +83,8 @@ class Pipeline:
         self._first_answer = FirstAnswer()
         model.call_when_asking(self._begin_beside_the_model)
         self._treating = TreatingNotes(task, self._notes, brain)
-        self._earlier = dependencies.earlier or EarlierContext(task, brain)
-        self._drafter = Drafter(task, self._checkpointer, self._notes, brain, model, earlier=self._earlier)
+        self._opening = dependencies.opening or OpeningQuestions(task, brain)
+        self._drafter = Drafter(task, self._checkpointer, self._notes, model, self._opening)
         self._judge_check = JudgeCheck(task, settings, model)
         self._measurer = QualityMeasurer(
             task.department, brain, model, judge_model, settings.judge_repeats, judge_setting,
@@ -125,7 +125,7 @@ class Pipeline:
         """Return why the department is finished; raises WorkerError if only the attempt ends."""
         try:
             # The brain answers while MongoDB is read; nothing is written before the epoch is taken.
-            self._earlier.begin()
+            self._opening.begin()
             await self._take_up()
             if self.checkpoint.finished is None:
                 await self._prepare()
@@ -151,7 +151,6 @@ class Pipeline:
         self._model.save_ledger_in(self._checkpointer)
         set_log_context(iteration=self.checkpoint.iterations, epoch=self.checkpoint.epoch)
         await self._notes.read()
-        self._drafter.begin_related()
         await self._events.started(self.checkpoint.epoch)
         _LOGGER.info(
             "department taken up: %d iterations done, threshold %g, model %s",

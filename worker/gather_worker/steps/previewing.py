@@ -20,6 +20,7 @@ from gather_worker.steps.checkpointer import InMemoryCheckpointer
 from gather_worker.steps.deduplicating import Choice, Deduplicator
 from gather_worker.steps.drafting import Drafter
 from gather_worker.steps.measuring import Measurement, QualityMeasurer
+from gather_worker.steps.opening_questions import OpeningQuestions
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.treating_notes import TreatingNotes
 
@@ -60,7 +61,7 @@ class Previewer:
         self._notes = notes
         self._say = say
         self._kept = InMemoryCheckpointer(task.fresh_checkpoint())
-        self._drafter = Drafter(task, self._kept, notes, brain, model)
+        self._drafter = Drafter(task, self._kept, notes, model, OpeningQuestions(task, brain))
         self._deduplicator = Deduplicator(
             brain,
             model,

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, zip_longest
 from typing import Final
 
-from gather_contracts.brain import CONTENT_MAX, EXCLUDED_IDS_MAX, NODE_ID_MAX, Duplicate
+from gather_contracts.brain import EXCLUDED_IDS_MAX, NODE_ID_MAX, Duplicate
 from gather_worker.department.task import DepartmentTask
 from gather_worker.prompts.project_context import related_from_notes
 from gather_worker.prompts.truncation import Excerpt
-from gather_worker.services.brain import Brain
-from gather_worker.steps.earlier_context import AskedAhead
+from gather_worker.steps.opening_questions import NearestNotes
 from gather_worker.steps.project_notes import ProjectNotes
 
 PEOPLES_NOTES_SHOWN: Final = 100
@@ -22,12 +21,11 @@ PEOPLES_NOTES_SHOWN: Final = 100
 class RelatedNotes:
     """Finds them for the prompts of one process."""
 
-    def __init__(self, task: DepartmentTask, notes: ProjectNotes, brain: Brain) -> None:
+    def __init__(self, task: DepartmentTask, notes: ProjectNotes, nearest: NearestNotes) -> None:
         self._task = task
         self._notes = notes
-        self._brain = brain
+        self._nearest = nearest
         self._found: list[Excerpt] | None = None
-        self._ahead = AskedAhead()
 
     @property
     def known(self) -> Sequence[Excerpt]:
@@ -49,40 +47,25 @@ class RelatedNotes:
         skipped, covered = set(self._excluded_ids()), {self._task.department.slug, *self._task.previous}
         return all(note.id in skipped or note.department in covered for note in self._notes.known)
 
-    def begin(self) -> None:
-        """Ask from now on, where the answer will still hold when it is needed."""
-        if not self._task.is_beside_others:
-            self._ahead.begin(self._ask())
-
     async def forget(self) -> None:
-        """Ask for them again the next time; an answer that is on its way is waited for."""
-        await self._ahead.settle()
+        """Ask for them again the next time."""
+        await self._nearest.forget()
         self._found = None
 
     async def close(self) -> None:
         """Ask no longer."""
-        await self._ahead.close()
+        await self._nearest.close()
 
     async def ask(self) -> Sequence[Excerpt]:
         """Return them, the nearest first; raises BrainUnusable.
 
         They are asked for once, or for each prompt where other departments write at the same time.
         """
-        await self._ahead.settle()
-        return await self._ask()
-
-    async def _ask(self) -> Sequence[Excerpt]:
         if self._found is None or self._task.is_beside_others:
-            answers = await self._brain.nearest(self._questions(), self._excluded_ids())
+            answers = await self._nearest.ask(self._excluded_ids())
             found = [node for node in _in_turn(answers) if self._counts(node)]
             self._found = [Excerpt(node.content, node.node_id) for node in found]
         return self._found
-
-    def _questions(self) -> list[str]:
-        """Return what is to be near: the run's focus, if it has one, and what the department is for."""
-        department, focus = self._task.department, self._task.focus
-        matter = f"{department.name}: {department.description}".strip()
-        return [text[:CONTENT_MAX] for text in (focus, matter) if text]
 
     def _excluded_ids(self) -> list[str]:
         """Return the ids of notes that the prompts show anyway, as many as the brain takes."""

@@ -13,6 +13,7 @@ from gather_worker.errors import BrainUnusable
 from gather_worker.prompts.truncation import Excerpt
 from gather_worker.services.brain import Brain
 from gather_worker.services.notes import ProjectRead
+from gather_worker.steps.opening_questions import NearestNotes
 from gather_worker.steps.project_notes import ProjectNotes
 from gather_worker.steps.related_notes import RelatedNotes
 
@@ -68,7 +69,7 @@ async def related(
     task = DepartmentTask(changed, 0, 5, "pod-0")
     notes = ProjectNotes(task, cast(Any, FakeStore(list(items), excluded_ids)))
     await notes.read()
-    return RelatedNotes(task, notes, cast(Brain, brain))
+    return RelatedNotes(task, notes, NearestNotes(task, cast(Brain, brain)))
 
 
 async def test_notes_of_the_whole_project_are_found_once(document: RunDocument) -> None:
