@@ -14,6 +14,7 @@ from neo4j.exceptions import DriverError, Neo4jError
 from gather_brain.embeddings.slots import SlotName
 from gather_brain.errors import UnavailableError
 from gather_brain.store.cypher import schema_queries
+from gather_brain.store.cypher.answer_queries import ROWS
 from gather_brain.store.overview_cache import OverviewCache
 from gather_clients.backoff import Backoff
 
@@ -250,7 +251,8 @@ class Database:
 
 async def _records(result: neo4j.AsyncResult) -> list[Record]:
     # Not `data()`, which visits every float of a vector: 0.1 s for 200 of them.
-    return [dict(record) async for record in result]
+    records: list[Record] = [dict(record) async for record in result]
+    return records[0][ROWS] if records and [*records[0]] == [ROWS] else records
 
 
 def refusal_of(failure: BaseException | None) -> str:

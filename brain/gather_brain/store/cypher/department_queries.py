@@ -78,8 +78,11 @@ WITH collect({department: department, n: n, score: score}) AS found
     + UNLESS_TOO_LONG
     + """
 WITH each.department AS department, each.n AS n, each.score AS score
-RETURN department, n.id AS id, n.content AS content, n.properties AS properties, score
+WITH department, n.id AS id, n.content AS content, n.properties AS properties, score
 ORDER BY department, score DESC, id
+RETURN collect({
+  department: department, id: id, content: content, properties: properties, score: score
+}) AS rows
 """
 )
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 _COLUMNS: Final = """
-RETURN n.id AS id, n.type AS type, n.contentSha256 AS sha256, n.properties AS properties,
+n.id AS id, n.type AS type, n.contentSha256 AS sha256, n.properties AS properties,
        coalesce(n.revision, 0) AS revision, n.createdAt AS createdAt, n.updatedAt AS updatedAt,
 """
 
@@ -23,11 +23,16 @@ WITH found, reduce(length = 0, each IN found |
                    ELSE 0 END
   END) AS length
 UNWIND found[..CASE WHEN length <= $lengthMax THEN size(found) ELSE $few END] AS n
+WITH
 """
     + _COLUMNS
     + """
        CASE WHEN $withContent OR n.contentSha256 IS NULL THEN n.content END AS content, size(found) AS found
 ORDER BY id
+RETURN collect({
+  id: id, type: type, sha256: sha256, properties: properties, revision: revision, createdAt: createdAt,
+  updatedAt: updatedAt, content: content, found: found
+}) AS rows
 """
 )
 """In the order of the index behind the constraint, so that a page costs the same wherever it is, and writes
@@ -38,6 +43,7 @@ NODE: Final = (
     """
 CYPHER 25
 MATCH (n:Node {projectId: $projectId, id: $id})
+RETURN
 """
     + _COLUMNS
     + "       n.content AS content, 1 AS found"

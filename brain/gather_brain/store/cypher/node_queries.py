@@ -57,8 +57,11 @@ WITH written, reduce(length = 0, each IN written |
        ELSE length + size(each.n.properties) END) AS keptLength
 UNWIND written AS each
 WITH each.n AS n, each.departmentBefore AS departmentBefore, each.applied AS applied, keptLength
-RETURN n.id AS id, n.createdBy = $writeId AS created, n.revision AS revision, departmentBefore, applied,
-  CASE WHEN applied THEN null ELSE n.type END AS keptType,
-  CASE WHEN applied OR keptLength > $keptMax THEN null ELSE n.properties END AS keptProperties
+RETURN collect({
+  id: n.id, created: n.createdBy = $writeId, revision: n.revision, departmentBefore: departmentBefore,
+  applied: applied,
+  keptType: CASE WHEN applied THEN null ELSE n.type END,
+  keptProperties: CASE WHEN applied OR keptLength > $keptMax THEN null ELSE n.properties END
+}) AS rows
 """
 )

@@ -28,9 +28,11 @@ PAGE: Final = """
 CYPHER 25
 MATCH (n:Node {projectId: $projectId}) WHERE n.id > $after
 WITH n ORDER BY n.projectId, n.id LIMIT $limit
-RETURN n.id AS id,
-       CASE WHEN n[$modelProperty] = $model AND n[$vectorProperty] IS NOT NULL THEN null
-            ELSE n.content END AS content
+RETURN collect({
+  id: n.id,
+  content: CASE WHEN n[$modelProperty] = $model AND n[$vectorProperty] IS NOT NULL THEN null
+                ELSE n.content END
+}) AS rows
 """
 """In the order of the index behind the constraint, so that a page costs the same wherever it is."""
 
@@ -59,5 +61,5 @@ CYPHER 25
 MATCH (n:Node {projectId: $projectId}) WHERE n.id > $after
 WITH n ORDER BY n.projectId, n.id LIMIT $limit
 SET n[$vectorProperty] = null, n[$modelProperty] = null, n[$dimensionsProperty] = null
-RETURN n.id AS id
+RETURN collect({id: n.id}) AS rows
 """

@@ -13,8 +13,11 @@ WITH collect({q: q, n: n, score: score}) AS found
     + UNLESS_TOO_LONG
     + """
 WITH each.q AS q, each.n AS n, each.score AS score
-RETURN q, n.id AS id, n.content AS content, n.properties AS properties, n.createdAt AS createdAt, score
+WITH q, n.id AS id, n.content AS content, n.properties AS properties, n.createdAt AS createdAt, score
 ORDER BY q, score DESC, id
+RETURN collect({
+  q: q, id: id, content: content, properties: properties, createdAt: createdAt, score: score
+}) AS rows
 """
 )
 
@@ -206,7 +209,9 @@ OPTIONAL CALL (o) {
 
 _EARLIER_COLUMNS: Final = """
 WITH id, coalesce(same, near) AS earlier, same IS NOT NULL AS isSame, score WHERE earlier IS NOT NULL
-RETURN id, earlier, isSame, CASE WHEN isSame THEN 1.0 ELSE score END AS score
+RETURN collect({
+  id: id, earlier: earlier, isSame: isSame, score: CASE WHEN isSame THEN 1.0 ELSE score END
+}) AS rows
 """
 
 EARLIER: Final = (
