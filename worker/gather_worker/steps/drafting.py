@@ -87,7 +87,7 @@ class Drafter:
         return (
             notes.are_all_read
             and agrees(self._earlier.answer, notes.known, self._task.previous)
-            and self._related.agree
+            and self._related.agree_with_notes
         )
 
     async def forget(self) -> None:

@@ -35,7 +35,7 @@ class RelatedNotes:
         return related_from_notes(self._notes.known, self._task.department.slug, self._task.previous)
 
     @property
-    def agree(self) -> bool:
+    def agree_with_notes(self) -> bool:
         """Return whether the brain has found notes that MongoDB has, or none since there is none to find.
 
         Of the notes of earlier departments their context says whether it has them.

@@ -163,6 +163,6 @@ async def test_they_agree_where_mongodb_has_what_was_found(
 ) -> None:
     """And where nothing was found, there is nothing."""
     notes = await related(document, FakeBrain([node(name) for name in found]), stored)
-    assert not notes.agree
+    assert not notes.agree_with_notes
     await notes.ask()
-    assert notes.agree is agree
+    assert notes.agree_with_notes is agree
