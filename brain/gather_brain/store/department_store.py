@@ -6,8 +6,9 @@ Made by the project's repository alone, whose scope goes into every query.
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, Final, LiteralString
 
 import numpy as np
@@ -82,13 +83,15 @@ class Departments:
         keys = {name: (self.project_id, str(self._scope["model"]), name) for name in departments}
         kept = {name: self._database.overviews.get(key) for name, key in keys.items()}
         wanted = [
-            {"name": name, "version": known.version, "stamp": known.stamp} for name, known in kept.items()
+            {"name": name, "version": known.settled_version, "stamp": known.stamp}
+            for name, known in kept.items()
         ]
+        began_at_s = monotonic()
         rows = await self._read("departments", queries.OVERVIEW, departments=wanted, version=VERSION)
         found = {}
         for row in rows:
             name = row["department"]
-            found[name], keeping = _overview(row, kept[name])
+            found[name], keeping = _overview(row, kept[name], began_at_s)
             self._database.overviews.keep(keys[name], keeping)
         return found
 
@@ -185,7 +188,7 @@ def _sample(row: Record) -> Sample:
     return Sample([each or [] for each in row["terms"]], np.array(row["vectors"], np.float32))
 
 
-def _overview(row: Record, kept: KeptOverview) -> tuple[Overview, KeptOverview]:
+def _overview(row: Record, kept: KeptOverview, began_at_s: float) -> tuple[Overview, KeptOverview]:
     """Return a department's overview from what was read and what was kept, and what to keep of it now."""
     counted = (
         kept.counted if row["isKept"] else Counted(row["nodeCount"], row["qualityScore"], row["changedAt"])
@@ -201,7 +204,8 @@ def _overview(row: Record, kept: KeptOverview) -> tuple[Overview, KeptOverview]:
         changed_at=counted.changed_at,
         stored=None if profile is None else _stored(stored, profile),
     )
-    return overview, KeptOverview(row["version"], counted, row["stamp"] or "", profile)
+    keeping = kept.next(row["version"], counted, began_at_s=began_at_s, now_s=monotonic())
+    return overview, replace(keeping, stamp=row["stamp"] or "", profile=profile)
 
 
 def _stored(properties: Mapping[str, Any], profile: Profile) -> StoredProfile:
