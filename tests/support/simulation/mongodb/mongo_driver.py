@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self, TypeVar
 
+import bson
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import ConnectionFailure
 
-from gather_clients.notes.note_reading import id_text
+from gather_clients.notes.note_reading import RAW, id_text
 from gather_contracts import names
 from gather_worker.services.note_pages import IDS_PAGE
 from tests.support.simulation.mongodb.mongo_documents import Document, matches, projected
@@ -48,13 +51,14 @@ class Cursor:
         """Nothing is too large for the memory here."""
         return self
 
-    async def to_list(self) -> list[Document]:
+    async def to_list(self) -> list[Any]:
         """Return all."""
         c = self._collection
-        return await c.calls.send(
+        found = await c.calls.send(
             f"find {c.name}",
             lambda: c.calls.server.find(c.name, self._query, self._projection, self._sort, self._limit),
         )
+        return [RawBSONDocument(bson.encode(each), RAW) for each in found] if c.is_raw else found
 
     async def __aiter__(self) -> AsyncIterator[Document]:
         for document in await self.to_list():
@@ -91,12 +95,14 @@ class Answered:
 class Collection:
     """One collection of one database."""
 
-    def __init__(self, calls: Calls, name: str) -> None:
-        self.calls, self.name = calls, name
+    def __init__(self, calls: Calls, name: str, *, is_raw: bool = False) -> None:
+        self.calls, self.name, self.is_raw = calls, name, is_raw
 
-    def with_options(self, **_: Any) -> Self:
-        """Return it: what is confirmed here is never lost."""
-        return self
+    def with_options(self, codec_options: CodecOptions[Any] | None = None, **_: Any) -> "Collection":
+        """Return it, or one that finds raw documents: what is confirmed here is never lost."""
+        return (
+            self if codec_options is None else Collection(self.calls, self.name, is_raw=codec_options is RAW)
+        )
 
     def find(self, query: Mapping[str, Any] | None = None, projection: Any = None, **_: Any) -> Cursor:
         """Return a cursor."""
