@@ -40,6 +40,10 @@ longer."""
 PATIENCE_S: Final = 90.0
 """For a brain that answers "later": the slowest limit, 5 coverage analyses a minute, frees a place in 12 s.
 """
+EARLY_S: Final = 10.0
+EARLY_QUIET_S: Final = 0.5
+"""In a process's first seconds, until the brain has answered once: a pod's way to it may be opened only then,
+since network policies are set up for pods that run."""
 QUIET_S: Final = 5.0
 """How long an unavailable brain is not tried again."""
 REFUSED_QUIET_S: Final = 60.0
@@ -88,6 +92,7 @@ class Brain:
         self._quiet_until: float | None = None
         self._trouble = BrainUnusable("the brain was unavailable a moment ago")
         self._answered_at = float("-inf")
+        self._early_until = time.monotonic() + EARLY_S
         self._readiness = asyncio.Lock()
 
     @property
@@ -256,13 +261,15 @@ class Brain:
             if not await self._attempt.race(self._client.is_ready()):
                 raise self._unavailable("it is not ready")
             self._answered_at = time.monotonic()
+            self._early_until = float("-inf")
             if self._quiet_until is not None:
                 self._quiet_until = None
                 if not isinstance(self._trouble, BrainKeyRefused):
                     _LOGGER.info("the brain is available again")
 
     def _unavailable(self, message: str) -> BrainUnusable:
-        self._keep_quiet("the brain is unavailable: %s", message, QUIET_S)
+        is_early = time.monotonic() < self._early_until
+        self._keep_quiet("the brain is unavailable: %s", message, EARLY_QUIET_S if is_early else QUIET_S)
         self._trouble = BrainUnusable("the brain was unavailable a moment ago")
         return BrainUnusable(message)
 

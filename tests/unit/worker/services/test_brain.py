@@ -119,6 +119,7 @@ async def test_an_unavailable_brain_is_noticed_at_once_and_not_tried_again_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One readiness check, then none for a while, then one again; once it is ready it is asked."""
+    monkeypatch.setattr(module, "EARLY_S", 0.0)
     fake = FakeBrain(NOTHING_FOUND)
     fake.ready = False
     brain = asked(fake)
@@ -133,6 +134,28 @@ async def test_an_unavailable_brain_is_noticed_at_once_and_not_tried_again_soon(
             await later.neighbours(["one"])
     fake.ready = True
     assert await later.neighbours(["one"]) == [[]]
+
+
+async def test_in_a_process_s_first_seconds_the_brain_is_tried_again_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its pod's network policies may let it through only then; after an answer it is as at any time."""
+    monkeypatch.setattr(module, "EARLY_QUIET_S", 0.0)
+    fake = FakeBrain(NOTHING_FOUND)
+    fake.ready = False
+    brain = asked(fake)
+    with pytest.raises(BrainUnusable):
+        await brain.neighbours(["one"])
+    fake.ready = True
+    assert await brain.neighbours(["one"]) == [[]]
+    monkeypatch.setattr(module, "TRUSTED_S", 0.0)
+    fake.ready = False
+    for _ in range(2):
+        with pytest.raises(BrainUnusable):
+            await brain.neighbours(["one"])
+    fake.ready = True
+    with pytest.raises(BrainUnusable):
+        await brain.neighbours(["one"])
 
 
 async def test_a_brain_that_just_answered_is_not_asked_whether_it_is_there() -> None:
