@@ -14,7 +14,7 @@ BEGUN_S = 100.0
 
 
 class FakeDatabase:
-    """Counts what it is told to, under a version, unless the caller has that one."""
+    """Returns a count, unless the caller already has the one of this version."""
 
     def __init__(self) -> None:
         self.overviews = OverviewCache()
