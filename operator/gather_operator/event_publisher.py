@@ -7,6 +7,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
@@ -34,6 +35,20 @@ RETRY_S: Final = 2.0
 DAMAGED_RETRY_S: Final = 30.0
 """After one project's log could not be written although Redis answers; other projects do not wait."""
 REMEMBERED_MAX: Final = 20_000
+"""Runs, and projects whose log is damaged; the oldest go first."""
+
+
+@dataclass(slots=True)
+class _Published:
+    """What this process has done for one run, so that nothing is asked for a second time."""
+
+    sent: set[str] = field(default_factory=set)
+    """Keys of events."""
+    registered_s: float | None = None
+    settled: tuple[bool, bool, int] | None = None
+    """What called for events when all of them had been sent."""
+    written: tuple[bool, bool, int] | None = None
+    """The same of the outbox."""
 
 
 class Log(Protocol):
@@ -88,18 +103,21 @@ class EventPublisher:
         self._permit = permit
         self._webhooks = webhooks
         self._clock = clock
-        self._sent: OrderedDict[str, None] = OrderedDict()
-        self._registered_s: OrderedDict[str, float] = OrderedDict()
+        self._runs: OrderedDict[str, _Published] = OrderedDict()
         self._not_before_s = 0.0
         self._damaged_until_s: OrderedDict[str, float] = OrderedDict()
-        self._settled: OrderedDict[str, tuple[bool, bool, int]] = OrderedDict()
-        self._written: OrderedDict[str, tuple[bool, bool, int]] = OrderedDict()
 
     def has_published_all(self, run: GatherRun, now: datetime | None = None) -> bool:
         """Return whether everything due for the run was sent or may be given up."""
         moment = now or datetime.now(UTC)
         is_written = self._outbox is None or self._outbox.has_written_all(run.metadata.uid)
         return (is_written and not self._pending(run, moment)) or may_give_up(run, moment)
+
+    def forget(self, run_uid: str) -> None:
+        """Drop what is remembered of a run for which nothing is left to do."""
+        self._runs.pop(run_uid, None)
+        if self._outbox is not None:
+            self._outbox.forget(run_uid)
 
     @property
     def has_outbox(self) -> bool:
@@ -121,13 +139,13 @@ class EventPublisher:
         """Write into the outbox what is due; return None if it is there, else when to try again."""
         if self._outbox is None or not _goes_to_outbox(run, document):
             return None
-        uid, wanted = run.metadata.uid, calls_for(run, document)
-        if self._written.get(uid) == wanted:
+        done, wanted = self._of(run), calls_for(run, document)
+        if done.written == wanted:
             return None
         self._permit()
         wait_s = await self._outbox.write(run, due(run, now, document))
         if wait_s is None:
-            _remember(self._written, uid, wanted)
+            done.written = wanted
         return wait_s
 
     async def _publish(
@@ -135,7 +153,8 @@ class EventPublisher:
     ) -> float | None:
         is_registered = self._outbox is None or not _goes_to_outbox(run, document)
         is_wanted = is_registered and run.spec.webhook_url is not None and not run.status.phase.is_final
-        last_s = self._registered_s.get(run.metadata.uid)
+        done = self._of(run)
+        last_s = done.registered_s
         needs_webhook = is_wanted and (last_s is None or self._clock() - last_s >= WEBHOOK_REFRESH_S)
         if not pending and not needs_webhook:
             return None
@@ -146,9 +165,10 @@ class EventPublisher:
             if needs_webhook:
                 self._permit()
                 await self._webhooks.register(run)
-                _remember(self._registered_s, run.metadata.uid, self._clock())
+                done.registered_s = self._clock()
             for event in pending:
                 await self._send(event)
+                done.sent.add(event.key)
         except EventLogDamaged as error:
             return self._hold_project(run, str(error))
         except EventLogUnavailable as error:
@@ -169,13 +189,20 @@ class EventPublisher:
 
     def _pending(self, run: GatherRun, now: datetime, document: RunDocument | None = None) -> list[RunEvent]:
         """Return what is due and was not sent; events are built only for a status that calls for others."""
-        uid, wanted = run.metadata.uid, calls_for(run, document)
-        if self._settled.get(uid) == wanted:
+        done, wanted = self._of(run), calls_for(run, document)
+        if done.settled == wanted:
             return []
-        pending = [a for a in due(run, now, document) if a.key not in self._sent]
+        pending = [a for a in due(run, now, document) if a.key not in done.sent]
         if not pending:
-            _remember(self._settled, uid, wanted)
+            done.settled = wanted
         return pending
+
+    def _of(self, run: GatherRun) -> _Published:
+        uid = run.metadata.uid
+        if (done := self._runs.get(uid)) is None:
+            done = _Published()
+            _remember(self._runs, uid, done)
+        return done
 
     async def _send(self, due: RunEvent) -> None:
         kind = due.event.type
@@ -186,7 +213,6 @@ class EventPublisher:
             EVENTS_PUBLISHED.labels(type=kind, result="unavailable").inc()
             raise
         EVENTS_PUBLISHED.labels(type=kind, result="repeated" if offset is None else "sent").inc()
-        _remember(self._sent, due.key, None)
 
 
 def calls_for(run: GatherRun, document: RunDocument | None = None) -> tuple[bool, bool, int]:

@@ -337,6 +337,11 @@ class Observer:
         """Take in a Job that was just made."""
         self.jobs.note(made)
 
+    def forget(self, run_uid: str) -> None:
+        """Drop what is remembered of a run for which nothing is left to do."""
+        for name in [p.name for p in self._gone.values() if p.run_uid == run_uid]:
+            del self._gone[name]
+
     def has_document(self, run_uid: str) -> bool:
         """Return whether the run's ConfigMap is there, as far as is known."""
         return not self.documents.synced.is_set() or self.documents.has(run_uid)

@@ -70,6 +70,10 @@ class SnapshotWriter:
                 sink.waiting.popitem(last=False)
             sink.filled.set()
 
+    def forget(self, run_uid: str) -> None:
+        """Drop what is remembered of a run for which nothing is left to do; what waits is written still."""
+        self._offered.pop(run_uid, None)
+
     async def run(self) -> None:
         """Write until cancelled."""
         await asyncio.gather(*(_work(sink) for sink in self._sinks))
@@ -80,11 +84,16 @@ def offering(
     known: Callable[[str], GatherRun | None],
     work: Callable[[str], Awaitable[Next]],
 ) -> Callable[[str], Awaitable[Next]]:
-    """Return `work`, before which the run that it is about is offered as it is known."""
+    """Return `work`, before which the run that it is about is offered as it is known.
+
+    One that `known` does not know has nothing left to do: it was written in its last pass.
+    """
 
     async def offer_and_work(uid: str) -> Next:
         if (run := known(uid)) is not None:
             writer.offer(run)
+        else:
+            writer.forget(uid)
         return await work(uid)
 
     return offer_and_work

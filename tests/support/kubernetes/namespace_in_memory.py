@@ -233,6 +233,9 @@ class World:
         pods = old_pods if self.cache_lag else self.pods
         return self._of(uid, jobs, pods)
 
+    def forget(self, uid: str) -> None:
+        """Deleted pods are not remembered here."""
+
     def has_document(self, uid: str) -> bool:
         return any(name.endswith(f"{names.digest(uid)}-run") for name in self.config_maps)
 

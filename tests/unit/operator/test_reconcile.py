@@ -361,6 +361,9 @@ async def test_at_its_end_a_run_is_let_go_and_nearly_forgotten(make_world: Any, 
     assert world.runs["film"]["metadata"]["finalizers"] == []
     assert operator.cache.all() == []
     assert "automation_complete" in world.sent.values()
+    assert list(operator.publisher._runs) == [build.uid]
+    await operator.reconciler.work(build.uid)
+    assert not operator.publisher._runs
 
 
 async def test_a_run_that_is_gone_is_forgotten(make_world: Any, build: Any, cms: Any) -> None:

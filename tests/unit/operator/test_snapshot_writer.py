@@ -10,7 +10,8 @@ from gather_clients.backoff import Backoff
 from gather_contracts.resource import GatherRun
 from gather_contracts.snapshots.run_state import RunState
 from gather_operator.snapshots import snapshot_writer
-from gather_operator.snapshots.snapshot_writer import SnapshotWriter, Store
+from gather_operator.snapshots.snapshot_writer import SnapshotWriter, Store, offering
+from gather_operator.work_queue import Next
 
 
 class Memory:
@@ -91,6 +92,23 @@ async def test_a_store_that_is_away_holds_nobody_up(monkeypatch: pytest.MonkeyPa
         away.is_away = False
         await away.until(1)
     assert [state.departments["story"].iterations for state in away.states] == [5]
+
+
+async def test_a_run_that_is_over_is_forgotten() -> None:
+    """What waits of it is written still."""
+    writer = SnapshotWriter([Memory()])
+    known = {"u": a_run(1, uid="u")}
+
+    async def work(_: str) -> Next:
+        return Next()
+
+    offer_and_work = offering(writer, known.get, work)
+    await offer_and_work("u")
+    assert list(writer._offered) == ["u"]
+    known.clear()
+    await offer_and_work("u")
+    (sink,) = writer._sinks
+    assert (list(writer._offered), list(sink.waiting)) == ([], ["u"])
 
 
 def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

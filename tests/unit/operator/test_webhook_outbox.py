@@ -121,6 +121,21 @@ async def test_mongodb_that_hangs_holds_up_no_pass(build: Any, monkeypatch: pyte
     assert len(outbox.written) == 1
 
 
+async def test_what_was_written_for_a_run_that_is_over_is_forgotten(build: Any) -> None:
+    """Asked again, the outbox itself knows it."""
+    outbox, log = Outbox(), Log()
+    writer = OutboxWriter(outbox)
+    publisher = EventPublisher(log, log, outbox=writer)  # type: ignore[arg-type]
+    run, document = hooked(build), document_of(build, has_outbox=True)
+    for calls in (1, 1):
+        assert await publisher.publish(run, build.now, document) is None
+        assert outbox.calls == calls
+    publisher.forget(run.metadata.uid)
+    assert (len(publisher._runs), len(writer._written)) == (0, 0)
+    assert await publisher.publish(run, build.now, document) is None
+    assert (outbox.calls, len(outbox.written)) == (2, 1)
+
+
 class Cluster:
     """Runs by name; statuses as they were written."""
 

@@ -220,6 +220,16 @@ def test_only_so_many_deleted_pods_are_remembered(build: Any, monkeypatch: pytes
     assert [p.name[-1] for p in pods] == ["3", "4", "5"]
 
 
+def test_the_deleted_pods_of_a_run_that_is_over_are_forgotten(build: Any) -> None:
+    observer = Observer(NoCluster(), lambda _: None)  # type: ignore[arg-type]
+    other = replace(build.pod("story", attempt=2), run_uid="other")
+    for pod in (build.pod("story"), other):
+        observer.pods._apply("DELETED", pod)
+    observer.forget(build.uid)
+    assert observer.cached(build.uid)[1] == ()
+    assert [p.name for p in observer.cached("other")[1]] == [other.name]
+
+
 def test_pods_come_oldest_first(build: Any) -> None:
     """The last attempt's reason is the one that counts."""
     observer = Observer(NoCluster(), lambda _: None)  # type: ignore[arg-type]
