@@ -390,6 +390,6 @@ $(STAMP): pyproject.toml requirements/dev.txt requirements/build.txt
 	@$(REQUIRE_PYTHON)
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the tools into $(VENV) ..."
-	@$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt -r requirements/build.txt
+	@$(BIN)/pip install --quiet --no-compile --require-hashes -r requirements/dev.txt -r requirements/build.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

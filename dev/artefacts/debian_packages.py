@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ APT_TIMEOUT_S = 900
 """A slow mirror and another apt run before ours."""
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 """Where programs are looked for besides PATH, which often lacks the sbin folders."""
+
+_ONE_APT = threading.Lock()
+"""apt-get waits for another's lock of dpkg, not for one of the package lists."""
 
 NODE_PACKAGES: Mapping[str, str] = {
     "containerd": "containerd",
@@ -69,7 +73,7 @@ def install(packages: Iterable[str], cache: Cache, reporter: "Reporter") -> None
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     log = cache.logs / "apt.log"
     apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
-    with reporter.step(f"Install {' '.join(names)}") as step:
+    with _ONE_APT, reporter.step(f"Install {' '.join(names)}") as step:
         step.waits_for("the package lists")
         run_logged([*apt, "update"], log, timeout_s=APT_TIMEOUT_S, env=environment)
         step.waits_for("apt-get install")
@@ -80,8 +84,9 @@ def install(packages: Iterable[str], cache: Cache, reporter: "Reporter") -> None
 def unpack(package: str, folder: Path, cache: Cache) -> None:
     """Unpack a package and leave it uninstalled, so that no service of it starts."""
     log = cache.logs / "apt.log"
-    run_logged(["apt-get", "-q", "update"], log, timeout_s=APT_TIMEOUT_S)
-    run_logged(["apt-get", "-q", "download", package], log, timeout_s=APT_TIMEOUT_S, cwd=folder)
+    with _ONE_APT:
+        run_logged(["apt-get", "-q", "update"], log, timeout_s=APT_TIMEOUT_S)
+        run_logged(["apt-get", "-q", "download", package], log, timeout_s=APT_TIMEOUT_S, cwd=folder)
     (archive,) = folder.glob("*.deb")
     run_logged(["dpkg-deb", "-x", str(archive), str(folder)], log, timeout_s=APT_TIMEOUT_S)
     archive.unlink()

@@ -1,7 +1,9 @@
 """`python -m dev deploy` and `demo`: Gather on the cluster, and its first run."""
 
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -87,11 +89,26 @@ class Cluster:
 def bring_up(cache: Cache, reporter: Reporter, language: Language = Language.EN) -> Cluster:
     """Bring up the cluster and give it the images."""
     with cache.locked(reporter.say):
-        provider = choose_provider(cache, reporter)
-        provider.up()
-        tags = Images.from_environment(cache, reporter).load(provider)
+        provider, images = choose_provider(cache, reporter), Images.from_environment(cache, reporter)
+        up_with_images(provider, images)
+        tags = images.load(provider)
     tools = Tools(kubectl.kubectl_command(cache), kubectl.helm_command(cache))
     return Cluster(provider, tools, tags, language)
+
+
+def up_with_images(provider: Provider, images: Images) -> None:
+    """Bring the cluster up, and build images meanwhile: its programs do not keep two cores busy.
+
+    No image is begun once the cluster is up, or has failed: `Images.load` builds the others and loads them.
+    """
+    is_over = threading.Event()
+    with ThreadPoolExecutor(1) as aside:
+        building = aside.submit(images.build, until=is_over.is_set)
+        try:
+            provider.up()
+        finally:
+            is_over.set()
+        building.result()
 
 
 def show_example(cluster: Cluster, namespace: str, reporter: Reporter) -> None:

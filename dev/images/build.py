@@ -94,11 +94,19 @@ class Images:
         builder = DockerBuilder(cache) if has_docker else BuildahBuilder(cache, reporter)
         return cls(cache, reporter, builder)
 
-    def build(self, names: Iterable[str] = ()) -> dict[str, str]:
-        """Build what changed since its last build; returns each image's tag."""
+    def build(self, names: Iterable[str] = (), until: Callable[[], bool] = lambda: False) -> dict[str, str]:
+        """Build what changed since its last build; returns each image's tag.
+
+        No image is begun once `until` returns true.
+        """
         with self._snapshot(select(names)) as now:
+
+            def build_in_time(image: Image) -> None:
+                if not until():
+                    self._build(image, now)
+
             with self._locked():
-                self._each(self._missing(now.keys), lambda image: self._build(image, now))
+                self._each(self._missing(now.keys), build_in_time)
             return now.tags
 
     def load(self, provider: Provider, names: Iterable[str] = ()) -> dict[str, str]:
