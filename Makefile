@@ -6,9 +6,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
+# A first demo need not wait for what only tests and generators use.
+CLUSTER_STAMP := $(VENV)/.installed-cluster
 SOURCES := contracts clients operator worker brain bridge cli demo dev tests
 REQUIRE_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
   { echo "Python 3.11 or later is missing: apt-get install python3 python3-venv, or PYTHON=its path"; exit 1; }
+# Python files are compiled when they are imported: most never are.
+define INSTALL
+@$(REQUIRE_PYTHON)
+@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+@echo "Installing the tools into $(VENV) ..."
+@$(BIN)/pip install --quiet --no-compile --require-hashes -r requirements/$(LOCKED).txt -r requirements/build.txt
+@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+@touch $@
+endef
 # A room's name on the command line (make unit ROOM=worker); one in the environment is ignored.
 ROOM :=
 # So is a second node for the cluster.
@@ -31,23 +42,23 @@ help: ## Show this list
 
 .PHONY: demo
 demo: STARTED := $(shell date +%s)
-demo: machine $(STAMP) ## Bring up a cluster, install the charts and show one GatherRun to its end (MODEL=vendor/name: by a real model, with your OPENROUTER_API_KEY; MAX_COST=0.50; LANGUAGE=de: in German)
+demo: machine $(CLUSTER_STAMP) ## Bring up a cluster, install the charts and show one GatherRun to its end (MODEL=vendor/name: by a real model, with your OPENROUTER_API_KEY; MAX_COST=0.50; LANGUAGE=de: in German)
 	@$(PY) -m dev demo --started-at $(STARTED) $(IN_LANGUAGE) $(REAL_MODEL)
 
 .PHONY: demo-kind
-demo-kind: $(STAMP) ## The same on kind: where no Docker engine answers, root gets one installed and started
+demo-kind: $(CLUSTER_STAMP) ## The same on kind: where no Docker engine answers, root gets one installed and started
 	@$(PY) -m dev docker && $(PY) -m dev demo $(IN_LANGUAGE) $(REAL_MODEL)
 
 .PHONY: up
-up: machine $(STAMP) ## Bring up the one-machine cluster (NODES=2: with a second node)
+up: machine $(CLUSTER_STAMP) ## Bring up the one-machine cluster (NODES=2: with a second node)
 	@$(PY) -m dev up $(if $(NODES),--nodes $(NODES))
 
 .PHONY: down
-down: $(STAMP) ## End the cluster and all that belongs to it
+down: $(CLUSTER_STAMP) ## End the cluster and all that belongs to it
 	@$(PY) -m dev down
 
 .PHONY: images
-images: $(STAMP) ## Build the images that changed
+images: $(CLUSTER_STAMP) ## Build the images that changed
 	@$(PY) -m dev images
 
 ##@ Work on one room
@@ -386,10 +397,10 @@ machine: # Name all that this machine lacks for the cluster, before anything is 
 	@$(REQUIRE_PYTHON)
 	@$(PYTHON) -m dev.cluster.preflight $(REAL_MODEL)
 
+$(STAMP): LOCKED := dev
 $(STAMP): pyproject.toml requirements/dev.txt requirements/build.txt
-	@$(REQUIRE_PYTHON)
-	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@echo "Installing the tools into $(VENV) ..."
-	@$(BIN)/pip install --quiet --no-compile --require-hashes -r requirements/dev.txt -r requirements/build.txt
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+	$(INSTALL)
+
+$(CLUSTER_STAMP): LOCKED := cluster
+$(CLUSTER_STAMP): pyproject.toml requirements/cluster.txt requirements/build.txt
+	$(INSTALL)

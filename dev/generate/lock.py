@@ -24,7 +24,8 @@ SBOM = "cyclonedx-bom>=7.5"
 """What a release lists its images' packages with, apart from the rest."""
 SCAN = "bandit>=1.9\ncheckov>=3.3\nhadolint-bin>=2.15\nkubernetes-validate>=1.37"
 """The scanners of `make scan` that are wheels, apart from the rest."""
-ROOMS = ("operator", "worker", "brain", "bridge", "cli", "demo")
+PARTS = ("operator", "worker", "brain", "bridge", "cli", "demo", "cluster")
+"""Extras that are installed alone somewhere."""
 TIMEOUT_S = 600
 HEADER = "# Made by `make lock` from pyproject.toml; not to be edited.\n"
 
@@ -62,9 +63,9 @@ def main() -> None:
     extras = list(project["project"]["optional-dependencies"])
     source = [str(PYPROJECT)]
     _compile(compile_command(everything, source, extras, None, upgrade=upgrade), everything)
-    for room in ROOMS:
-        output = REQUIREMENTS / f"{room}.txt"
-        _compile(compile_command(output, source, [room], everything, upgrade=upgrade), output)
+    for part in PARTS:
+        output = REQUIREMENTS / f"{part}.txt"
+        _compile(compile_command(output, source, [part], everything, upgrade=upgrade), output)
     aparts = (("client-generator", CLIENT_GENERATOR), ("docs", DOCS_SITE), ("sbom", SBOM), ("scan", SCAN))
     for name, apart in aparts:
         output = REQUIREMENTS / f"{name}.txt"
