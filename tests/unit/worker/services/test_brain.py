@@ -158,6 +158,47 @@ async def test_in_a_process_s_first_seconds_the_brain_is_tried_again_soon(
         await brain.neighbours(["one"])
 
 
+@pytest.mark.parametrize("opens_at_knock", [1, 4])
+async def test_a_first_score_waits_until_the_way_to_the_brain_is_open(
+    monkeypatch: pytest.MonkeyPatch, opens_at_knock: int
+) -> None:
+    """What is not measured stays without a score; all else of the first iteration can do without."""
+    monkeypatch.setattr(module, "EARLY_QUIET_S", 0.01)
+    fake = FakeBrain(refusal(404, "not_found"))
+    fake.ready = False
+    brain = asked(fake)
+    with pytest.raises(BrainUnusable):
+        await brain.neighbours(["one"])
+    is_ready = brain._client.is_ready
+
+    async def knock() -> bool:
+        fake.ready = fake.knocks >= opens_at_knock
+        return await is_ready()
+
+    monkeypatch.setattr(brain._client, "is_ready", knock)
+    assert await brain.coverage(DEPARTMENT, []) is None
+    assert (fake.knocks, len(fake.calls)) == (opens_at_knock + 1, 1)
+
+
+async def test_a_first_score_waits_no_longer_than_a_process_s_first_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then the brain is unavailable, and the department goes on without it."""
+    monkeypatch.setattr(module, "EARLY_S", 0.05)
+    monkeypatch.setattr(module, "EARLY_QUIET_S", 0.01)
+    fake = FakeBrain()
+    fake.ready = False
+    brain = asked(fake)
+    with pytest.raises(BrainUnusable):
+        await brain.neighbours(["one"])
+    with pytest.raises(BrainUnusable):
+        await brain.coverage(DEPARTMENT, [])
+    knocks = fake.knocks
+    with pytest.raises(BrainUnusable):
+        await brain.coverage(DEPARTMENT, [])
+    assert fake.knocks == knocks > 1
+
+
 async def test_a_brain_that_just_answered_is_not_asked_whether_it_is_there() -> None:
     """One knock for a row of calls."""
     fake = FakeBrain(NOTHING_FOUND, NOTHING_FOUND, NOTHING_FOUND)
