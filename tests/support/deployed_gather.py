@@ -77,11 +77,12 @@ class DeployedGather:
     def wait_run(
         self, name: str, what: str, accept: Callable[[GatherRun], bool], timeout_s: float
     ) -> GatherRun:
-        """Return the run once `accept` holds for it."""
+        """Return the run once `accept` holds for it; a door may make it a moment after it took the task."""
 
         def probe() -> GatherRun | None:
-            run = self.run(name)
-            return run if accept(run) else None
+            found = self.kubectl("get", names.PLURAL, name, "--ignore-not-found", "-o", "json")
+            run = parse_run(json.loads(found)) if found else None
+            return run if run is not None and accept(run) else None
 
         return wait_for(f"run {name} {what}", probe, timeout_s)
 
