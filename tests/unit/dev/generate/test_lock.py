@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from dev.generate.lock import PYPROJECT, REQUIREMENTS, ROOMS, compile_command
+from dev.generate.lock import PARTS, PYPROJECT, REQUIREMENTS, compile_command
 
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)")
 PROJECT = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))
@@ -29,10 +29,10 @@ def wanted(extra: str) -> list[Requirement]:
     return [Requirement(text) for text in (*PROJECT["project"]["dependencies"], *EXTRAS[extra])]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_rooms_lock_holds_what_pyproject_asks_for(room: str) -> None:
-    locked = pins(REQUIREMENTS / f"{room}.txt")
-    for requirement in wanted(room):
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_s_lock_holds_what_pyproject_asks_for(part: str) -> None:
+    locked = pins(REQUIREMENTS / f"{part}.txt")
+    for requirement in wanted(part):
         versions = locked.get(canonicalize_name(requirement.name), set())
         assert versions, f"{requirement.name} is not locked: run `make lock`"
         assert all(requirement.specifier.contains(version) for version in versions), requirement
@@ -44,10 +44,10 @@ def test_the_development_lock_holds_what_every_extra_asks_for() -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_runs_on_the_versions_that_the_tests_ran_on(room: str) -> None:
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_runs_on_the_versions_that_the_tests_ran_on(part: str) -> None:
     development = pins(REQUIREMENTS / "dev.txt")
-    other = {name: v for name, v in pins(REQUIREMENTS / f"{room}.txt").items() if development.get(name) != v}
+    other = {name: v for name, v in pins(REQUIREMENTS / f"{part}.txt").items() if development.get(name) != v}
     assert other == {}
 
 
