@@ -108,6 +108,17 @@ class Brain:
             return False
         return True
 
+    async def wait_for_way(self) -> None:
+        """In the process's first seconds, ask until the brain is ready: a score not measured stays out.
+
+        A model that answers at once ends an iteration before a pod's way to the brain is open.
+        """
+        while time.monotonic() < self._early_until and not isinstance(self._trouble, BrainKeyRefused):
+            try:
+                await self._check_ready()
+            except BrainUnusable:
+                await self._attempt.sleep(max(0.0, (self._quiet_until or 0.0) - time.monotonic()))
+
     @property
     def refusal(self) -> str:
         """Return what the brain refuses and which setting to change, "" where it does not."""
@@ -183,7 +194,6 @@ class Brain:
     async def _coverage(
         self, department: ResolvedDepartment, items: Sequence[Note], *, finds_treating: bool = False
     ) -> bodies.CoverageResponse | None:
-        await self._wait_for_way()
         newest = items[-bodies.COVERAGE_ITEMS_MAX :]
         request = bodies.CoverageRequest(
             project_id=self._project_id,
@@ -247,17 +257,6 @@ class Brain:
         answer = await self._attempt.race(work)
         self._answered_at = time.monotonic()
         return answer
-
-    async def _wait_for_way(self) -> None:
-        """In the process's first seconds, ask until the brain is ready: a score not measured stays out.
-
-        A model that answers at once ends an iteration before a pod's way to the brain is open.
-        """
-        while time.monotonic() < self._early_until and not isinstance(self._trouble, BrainKeyRefused):
-            try:
-                await self._check_ready()
-            except BrainUnusable:
-                await self._attempt.sleep(max(0.0, (self._quiet_until or 0.0) - time.monotonic()))
 
     async def _check_ready(self) -> None:
         """Raise BrainUnusable without a call if it was unavailable a moment ago, or is not ready.

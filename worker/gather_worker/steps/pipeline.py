@@ -82,6 +82,7 @@ class Pipeline:
         self._notes = ProjectNotes(task, store)
         self._first_answer = FirstAnswer()
         model.call_when_asking(self._begin_beside_the_model)
+        self._brain = brain
         self._treating = TreatingNotes(task, self._notes, brain)
         self._opening = dependencies.opening or OpeningQuestions(task, brain)
         self._drafter = Drafter(task, self._checkpointer, self._notes, model, self._opening)
@@ -280,6 +281,7 @@ class Pipeline:
         that has nothing of the project yet refuses to measure, so there one goes after the other.
         """
         await self._notes.refresh()
+        await self._brain.wait_for_way()
         if self._publisher.has_indexed_none:
             await self._publisher.try_index()
             measured = await self._measure()

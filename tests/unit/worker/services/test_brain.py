@@ -176,6 +176,7 @@ async def test_a_first_score_waits_until_the_way_to_the_brain_is_open(
         return await is_ready()
 
     monkeypatch.setattr(brain._client, "is_ready", knock)
+    await brain.wait_for_way()
     assert await brain.coverage(DEPARTMENT, []) is None
     assert (fake.knocks, len(fake.calls)) == (opens_at_knock + 1, 1)
 
@@ -191,11 +192,9 @@ async def test_a_first_score_waits_no_longer_than_a_process_s_first_seconds(
     brain = asked(fake)
     with pytest.raises(BrainUnusable):
         await brain.neighbours(["one"])
-    with pytest.raises(BrainUnusable):
-        await brain.coverage(DEPARTMENT, [])
+    await brain.wait_for_way()
     knocks = fake.knocks
-    with pytest.raises(BrainUnusable):
-        await brain.coverage(DEPARTMENT, [])
+    await brain.wait_for_way()
     assert fake.knocks == knocks > 1
 
 
