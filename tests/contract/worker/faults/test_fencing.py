@@ -110,6 +110,7 @@ OTHERS_READ: Final = {
         "compare",
         "treating",
         "is_usable",
+        "wait_for_way",
         "close",
     },
     BrainNodes: set(),
