@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gather_worker.llm.billing.usage_forms import with_header_cost
+from gather_worker.llm.billing.usage_forms import with_headers
 from gather_worker.llm.pricing import Price
 
 PRICE: Final = Price(3e-6, 15e-6)
@@ -116,7 +116,7 @@ CLEAR: Final[dict[str, Form]] = {
     "xAI, Cost Tracking": lambda t: completion({**xai(t), "cost_in_usd_ticks": round(t.cost_usd * 1e10)}),
     "Perplexity, cost.total_cost": lambda t: completion(perplexity(t)),
     "DeepInfra, estimated_cost": lambda t: completion({**openai(t), "estimated_cost": t.cost_usd}),
-    "LiteLLM, x-litellm-response-cost": lambda t: with_header_cost(
+    "LiteLLM, x-litellm-response-cost": lambda t: with_headers(
         completion(openai(t)), {"x-litellm-response-cost": repr(t.cost_usd)}
     ),
     "LiteLLM, _hidden_params.response_cost": lambda t: completion(

@@ -9,14 +9,15 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from gather_contracts.resource import Budget
 from gather_worker.errors import BudgetUsed, ModelTransient
 from gather_worker.llm.billing.bill import Bill
 from gather_worker.llm.billing.prompt_bound import PromptSize
+from gather_worker.llm.billing.surcharges import premium_of
 from gather_worker.llm.ledger import Ledger, Reserve, Usage, forms_of, rates_of
 from gather_worker.llm.pricing import (
     ASSUMED,
@@ -105,7 +106,7 @@ def output_limit(remaining: Remaining, estimate: PriceEstimate, tokens_in: int, 
     """
     if remaining.usd <= 0 or remaining.tokens <= 0:
         return 0
-    price, beyond = estimate.price, estimate.beyond
+    price, beyond = estimate.worst, estimate.beyond
     fits = min(float(wanted), remaining.tokens - tokens_in - beyond)
     if remaining.usd != float("inf"):
         for_output_usd = remaining.usd - price.cost_usd(tokens_in, beyond)
@@ -149,6 +150,7 @@ class BudgetGuard:
         self._excuses = 0
         self._largest_request: tuple[float, int] | None = None
         """The highest worst case so far, in USD and in tokens."""
+        self._premium = 1.0
         self.is_used = False
         """Whether a request did not fit any more; the run can only end then."""
         self.is_own_key = False
@@ -157,6 +159,10 @@ class BudgetGuard:
     def save_ledger_in(self, store: LedgerStore) -> None:
         """Keep the ledger there from now on."""
         self._store = store
+
+    def expect(self, fields: Mapping[str, Any]) -> None:
+        """Set aside what a tier costs that every request asks for; `fields` are the user's own."""
+        self._premium = premium_of(fields) or 1.0
 
     @property
     def ledger(self) -> Ledger:
@@ -179,7 +185,8 @@ class BudgetGuard:
         async with self._lock:
             others, waited_s = await self._others(), 0.0
             if model not in self._estimates:
-                self._estimates[model] = await self._first_estimate(model, others, find_price)
+                first = await self._first_estimate(model, others, find_price)
+                self._estimates[model] = replace(first, premium=max(first.premium, self._premium))
             estimate = self._estimates[model]
             tokens_in = estimate.prompt.at_most(size.with_more(MESSAGE_TOKENS))
             while True:
@@ -209,7 +216,7 @@ class BudgetGuard:
         Each writes its own before it reads the others': of those who take the same rest the last to write
         sees them all, so that never all of them stay.
         """
-        worst_usd = round(estimate.price.cost_usd(tokens_in, limit + estimate.beyond), 10)
+        worst_usd = round(estimate.worst.cost_usd(tokens_in, limit + estimate.beyond), 10)
         reserve = Reserve(
             id=uuid.uuid4().hex,
             model=model,
@@ -340,7 +347,9 @@ class BudgetGuard:
                 self._unread.add(model)
         if listed:
             known = PriceEstimate(listed, is_known=True)
-            return replace(known, prompt=seen.prompt, beyond=seen.beyond) if seen else known
+            if seen is None:
+                return known
+            return replace(known, prompt=seen.prompt, beyond=seen.beyond, premium=seen.premium)
         if is_priced and not (seen and seen.is_known):
             _LOGGER.warning("the price of model %s is unknown; assuming one until its first answer", model)
         unknown = PriceEstimate(ASSUMED if is_priced else FREE, is_known=False)

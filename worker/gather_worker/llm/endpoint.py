@@ -15,7 +15,7 @@ from gather_worker.errors import ModelError, ModelTransient, Refusal
 from gather_worker.llm.access.troubles import is_unsent, trouble_of
 from gather_worker.llm.asking.refusal import json_in, read_refusal
 from gather_worker.llm.billing.bill import is_of_no_model
-from gather_worker.llm.billing.usage_forms import with_header_cost
+from gather_worker.llm.billing.usage_forms import with_headers
 from gather_worker.llm.chat_completion import parse_body
 from gather_worker.llm.failures import error_of
 from gather_worker.llm.model_names import models_of
@@ -113,7 +113,7 @@ class Endpoint:
                 content = await read_body(response, bound)
                 if is_of_no_model(kind, content):
                     raise error_of(replace(_read_refusal(response, content), is_page=True))
-                return with_header_cost(parse_body(content), response.headers)
+                return with_headers(parse_body(content), response.headers)
         except BodyTooLong as error:
             raise ModelTransient("the endpoint's answer is too long", may_be_charged=True) from error
         except httpx.DecodingError as error:
@@ -132,4 +132,4 @@ def _read_refusal(response: httpx.Response, content: bytes) -> Refusal:
     sent = response.request.headers.items()
     secrets = [without_scheme(v) for n, v in sent if n.lower() not in OWN_HEADERS and may_be_secret(n, v)]
     refusal = read_refusal(response.status_code, headers, content, datetime.now(UTC), secrets)
-    return replace(refusal, body=with_header_cost(json_in(content.decode("utf-8", "replace")) or {}, headers))
+    return replace(refusal, body=with_headers(json_in(content.decode("utf-8", "replace")) or {}, headers))

@@ -101,6 +101,7 @@ class ModelGateway:
         self._cache = cache
         self._run = run
         wishes = preferences or ModelPreferences()
+        self._budget.expect(wishes.extra_body)
         form = first_form(is_openrouter=self._endpoint.is_openrouter, preferences=wishes)
         self._models = KnownModels(form, wishes.fallback_models)
         self._timeout_s = timeout_s

@@ -71,6 +71,8 @@ class Rate(Stored):
     """The highest share of other scripts than Latin in a prompt that was seen."""
     beyond: int = 0
     """Tokens by which its answers may be longer than their limit."""
+    premium: float = 1.0
+    """So many times the price it costs at most, for the tier that serves it."""
     is_known: bool = True
     """Whether the price was seen; else it is assumed, and only the rest was."""
 
@@ -178,6 +180,7 @@ def _merged(one: Rate, other: Rate) -> Rate:
         text_ratio=max(one.text_ratio, other.text_ratio),
         foreign_share=max(one.foreign_share, other.foreign_share),
         beyond=max(one.beyond, other.beyond),
+        premium=max(one.premium, other.premium),
         is_known=one.is_known or other.is_known,
     )
 

@@ -66,6 +66,13 @@ class PriceEstimate:
     """How many of the model's tokens a prompt has at most."""
     beyond: int = 0
     """Tokens by which an answer may be longer than its limit, from those that were."""
+    premium: float = 1.0
+    """So many times the price a request costs at most, for the tier that serves it."""
+
+    @property
+    def worst(self) -> Price:
+        """Return the price of the dearest tier that serves the model."""
+        return self.price.raised_by(self.premium)
 
 
 def booked(estimate: PriceEstimate, bill: Bill, reserve: Reserve, counted_out: int = 0) -> Usage:
@@ -76,12 +83,13 @@ def booked(estimate: PriceEstimate, bill: Bill, reserve: Reserve, counted_out: i
     tokens_in = reserve.tokens_in if bill.tokens_in is None else bill.tokens_in
     worst_out = max(reserve.worst_out, counted_out)
     tokens_out = max(worst_out if bill.tokens_out is None else bill.tokens_out, bill.total - tokens_in)
-    priced = estimate.price.cost_usd(tokens_in + bill.extra_in, tokens_out + bill.extra_out)
-    cost_usd = _cost_usd(bill, priced + bill.searches * SEARCH_USD)
+    price = estimate.worst if bill.premium is None else estimate.price.raised_by(bill.premium)
+    priced = price.cost_usd(tokens_in + bill.extra_in, tokens_out + bill.extra_out)
+    cost_usd = _cost_usd(bill, priced + bill.searches * SEARCH_USD, is_price_known=estimate.is_known)
     return Usage(tokens_in, tokens_out, round(cost_usd, 10))
 
 
-def _cost_usd(bill: Bill, priced_usd: float) -> float:
+def _cost_usd(bill: Bill, priced_usd: float, *, is_price_known: bool) -> float:
     if bill.cost_usd is None:
         return priced_usd * (1 + BYOK_FEE) if bill.is_byok else priced_usd
     if bill.is_fee_alone:
@@ -89,6 +97,9 @@ def _cost_usd(bill: Bill, priced_usd: float) -> float:
     if bill.is_doubtful or (not bill.cost_usd and not bill.is_free_said):
         # A gateway that does not know a price says 0, or computes the cost from the wrong count.
         return max(bill.cost_usd, priced_usd)
+    if bill.is_computed:
+        surcharged = bill.cost_usd * (bill.premium or 1.0) + bill.searches * SEARCH_USD
+        return max(bill.cost_usd, min(surcharged, priced_usd) if is_price_known else surcharged)
     return bill.cost_usd
 
 
@@ -107,6 +118,9 @@ def learned(
         prompt = estimate.prompt.learned(size, bill.tokens_in, is_first=is_first)
         estimate = replace(estimate, prompt=prompt)
     estimate = _with_beyond(estimate, bill, limit)
+    is_extra = bill.cost_usd is None or bill.is_computed or bill.is_fee_alone  # else the cost has it in it
+    if bill.premium and is_extra:
+        estimate = replace(estimate, premium=max(estimate.premium, bill.premium))
     if not bill.cost_usd or bill.is_fee_alone or not (bill.tokens_in and bill.tokens_out):
         return estimate  # a cost of 0 is no price: it may be a promotion, or an answer out of a cache
     full_in = bill.tokens_in - bill.cached * (1 - CACHE_READ_LEAST)
@@ -137,7 +151,14 @@ def estimate_from(rate: Rate) -> PriceEstimate:
     """Return what an earlier process or department of the run has learned."""
     price = Price(rate.usd_in, rate.usd_out)
     prompt = PromptBound(rate.token_ratio, rate.text_ratio, rate.foreign_share)
-    return PriceEstimate(price, rate.is_known, is_bound=rate.is_known, prompt=prompt, beyond=rate.beyond)
+    return PriceEstimate(
+        price,
+        rate.is_known,
+        is_bound=rate.is_known,
+        prompt=prompt,
+        beyond=rate.beyond,
+        premium=rate.premium,
+    )
 
 
 def rate_of(model: str, estimate: PriceEstimate) -> Rate:
@@ -151,6 +172,7 @@ def rate_of(model: str, estimate: PriceEstimate) -> Rate:
         text_ratio=estimate.prompt.texts,
         foreign_share=estimate.prompt.foreign_share,
         beyond=estimate.beyond,
+        premium=estimate.premium,
         is_known=estimate.is_known,
     )
 

@@ -29,7 +29,7 @@ from gather_worker.llm.asking.known_models import KnownModels
 from gather_worker.llm.asking.refusal import refused_answer
 from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.billing.prompt_bound import PromptSize
-from gather_worker.llm.billing.usage_forms import COST_HEADER
+from gather_worker.llm.billing.usage_forms import BILLED
 from gather_worker.llm.budget import BudgetGuard
 from gather_worker.llm.chat_completion import Completion, read_completion, read_writer
 from gather_worker.llm.endpoint import Endpoint
@@ -284,5 +284,5 @@ def _size(messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> P
 def _body_of(text: str, reason: str, refusal: Refusal) -> dict[str, Any]:
     """Return a completion, with what the refusal says of its cost."""
     said = refusal.body if isinstance(refusal.body, dict) else {}
-    cost = {key: value for key, value in said.items() if key in {"usage", COST_HEADER}}
+    cost = {key: value for key, value in said.items() if key in BILLED}
     return {"choices": [{"message": {"content": text}, "finish_reason": reason}], **cost}

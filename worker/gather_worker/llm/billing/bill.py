@@ -30,12 +30,16 @@ class Bill:
     """Prices of a prompt's token to be added for what is charged above the price."""
     extra_out: float = 0.0
     searches: int = 0
+    premium: float | None = None
+    """So many times the usual price costs the tier that served it; None where it is not named."""
     is_byok: bool = False
     """Whether OpenRouter used the account owner's own key at the provider."""
     is_fee_alone: bool = False
     """Whether `cost_usd` is a router's fee, and what the provider takes is not said."""
     is_free_said: bool = False
     """Whether a cost of 0 is meant: OpenRouter says that it charged by its own key."""
+    is_computed: bool = False
+    """Whether `cost_usd` is what a gateway makes of its own list, which may know no tiers and no searches."""
     total: int = 0
     """Tokens in and out together, as far as said."""
     is_doubtful: bool = False

@@ -6,10 +6,14 @@ as a table, tests/unit/worker/llm/test_usage_forms.py each with its source.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import UnionType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gather_worker.llm.billing.bill import Bill
+from gather_worker.llm.billing.surcharges import TIER_HEADER, premium_of, searches_in
+
+NumberT = TypeVar("NumberT", int, float)
 
 AMOUNT_MAX: Final = 1e9
 """A report of more tokens or money for one request is not credible."""
@@ -19,7 +23,8 @@ CACHE_WRITE_EXTRA: Final = 1.0
 """Beyond the prompt's price: Anthropic takes 1.25 times of it for five minutes, twice for an hour."""
 AUDIO_EXTRA: Final = 15.0
 """Likewise for a token of sound: OpenAI takes up to 16 times the price of text."""
-COST_HEADER: Final = "x-litellm-response-cost"
+LITELLM: Final = "x-litellm"
+COST_HEADER: Final = f"{LITELLM}-response-cost"
 _DEPTH_MAX: Final = 5
 _NOT_WRITTEN: Final = frozenset(
     {"signature", "encrypted_content", "thoughtSignature", "thought_signature", "b64_json", "error", "id",
@@ -50,6 +55,10 @@ _SEARCHES: Final = ("num_search_queries", "num_sources_used", "web_search_reques
 _COSTS: Final = (
     "cost", "total_cost", "cost_usd", "total_cost_usd", "estimated_cost", "response_cost", COST_HEADER
 )  # fmt: skip
+BILLED: Final = frozenset({"usage", "service_tier", TIER_HEADER, COST_HEADER, LITELLM})
+"""What a refusal that shows an answer may say of its cost."""
+_COMPUTED: Final = ("response_cost", COST_HEADER)
+"""LiteLLM's: made of its own list of prices, and no bill of a provider."""
 _TOTAL_COSTS: Final = ("total_cost", "total", "total_cost_usd", "usd", "amount")
 
 _USAGES: Final = (
@@ -79,12 +88,14 @@ def read_bill(body: Any) -> Bill:
     """
     found = Bill()
     for node in _nodes(body, 0, is_inside=False):
+        found = _merged(found, Bill(searches=searches_in(node), premium=premium_of(node)))
         if _TELLING.isdisjoint(node):
             continue
         found = _merged(found, _money_of(node))
         for usage in _usages(node):
             found = _merged(_merged(found, _bill_of(usage)), _money_of(usage))
-    return found
+    is_of_gateway = isinstance(body, dict) and body.get(LITELLM) is True
+    return replace(found, is_computed=found.is_computed or (is_of_gateway and found.cost_usd is not None))
 
 
 def error_in(body: Any) -> Any:
@@ -117,10 +128,13 @@ def longest_text(value: Any, depth: int = 0) -> str:
     return max((longest_text(entry, depth + 1) for entry in entries), key=len, default="")
 
 
-def with_header_cost(body: Any, headers: Mapping[str, str]) -> Any:
-    """Return the body with the cost that LiteLLM's proxy puts into a header."""
-    cost = headers.get(COST_HEADER)
-    return {**body, COST_HEADER: cost} if cost is not None and isinstance(body, dict) else body
+def with_headers(body: Any, headers: Mapping[str, str]) -> Any:
+    """Return the body with what headers say of its cost: LiteLLM's cost, Google's tier."""
+    if not isinstance(body, dict):
+        return body
+    told = {name: headers[name] for name in (COST_HEADER, TIER_HEADER) if name in headers}
+    is_of_gateway = any(name.lower().startswith(f"{LITELLM}-") for name in headers)
+    return {**body, **told, **({LITELLM: True} if is_of_gateway else {})}
 
 
 def _nodes(value: Any, depth: int, *, is_inside: bool) -> Iterator[dict[str, Any]]:
@@ -196,6 +210,7 @@ def _bill_of(usage: dict[str, Any]) -> Bill:
         extra_out=AUDIO_EXTRA * sound_out,
         total=total or 0,
         searches=_most({**usage, **(tools if isinstance(tools, dict) else {})}, _SEARCHES) or 0,
+        premium=premium_of(usage),
     )
 
 
@@ -252,7 +267,11 @@ def _money_of(holder: dict[str, Any]) -> Bill:
         if cost is None and not upstream:
             return Bill(is_byok=byok is True)
         return Bill(cost_usd=(cost or 0.0) + upstream, is_byok=True, is_fee_alone=not upstream)
-    return Bill(cost_usd=cost, is_free_said=cost == 0 and byok is False)
+    computed = [_money(holder.get(name)) for name in _COMPUTED]
+    return Bill(
+        cost_usd=cost, is_free_said=cost == 0 and byok is False,
+        is_computed=cost is not None and cost in computed,
+    )  # fmt: skip
 
 
 def _truth(value: Any) -> Any:
@@ -293,6 +312,8 @@ def _merged(one: Bill, other: Bill) -> Bill:
         max(one.extra_in, other.extra_in),
         max(one.extra_out, other.extra_out),
         max(one.searches, other.searches),
+        _larger(one.premium, other.premium),
+        is_computed=dearer.is_computed,
         total=max(one.total, other.total),
         is_byok=one.is_byok or other.is_byok,
         is_fee_alone=dearer.is_fee_alone,
@@ -300,7 +321,7 @@ def _merged(one: Bill, other: Bill) -> Bill:
     )
 
 
-def _larger(one: int | None, other: int | None) -> int | None:
+def _larger(one: NumberT | None, other: NumberT | None) -> NumberT | None:
     return other if one is None else one if other is None else max(one, other)
 
 
