@@ -13,9 +13,11 @@ from typing import Any, Final
 from gather_contracts.text_cleaning import encodable
 from gather_worker.errors import ModelError, ModelTransient
 from gather_worker.llm.access.event_stream import read_body_json
-from gather_worker.llm.failures import error_in_body
+from gather_worker.llm.asking.faults import FORM_BREAKS
+from gather_worker.llm.failures import broken_off, error_in_body
 
 MODEL_NAME_MAX: Final = 128
+REASON_MAX: Final = 64
 WRAPPERS: Final = ("provider", "data", "response", "result", "body", "completion", "output", "message")
 WRAPPERS_DEEP_MAX: Final = 4
 PIECES_MAX: Final = 200
@@ -29,16 +31,19 @@ CUT_OFF: Final = frozenset(
 FILTERED: Final = frozenset(
     {
         "content_filter", "contentfilter", "content_filtered", "safety", "recitation", "blocklist", "spii",
-        "prohibited_content", "image_safety", "refusal", "guardrail_intervened", "sensitive", "error_toxic",
+        "prohibited_content", "image_safety", "image_prohibited_content", "image_recitation", "model_armor",
+        "refusal", "guardrail_intervened", "sensitive", "error_toxic",
     }
 )  # fmt: skip
 BROKEN_OFF: Final = frozenset(
     {
         "error", "failed", "cancelled", "canceled", "abort", "aborted", "timeout", "network_error",
-        "insufficient_system_resource", "malformed_function_call", "error_limit",
+        "insufficient_system_resource", "error_limit", *FORM_BREAKS,
     }
 )  # fmt: skip
 """As OpenAI, Anthropic, Google, Mistral, Cohere, Amazon, Zhipu, DeepSeek and vLLM write them."""
+_UNSAID: Final = frozenset({"error", "failed"})
+"""OpenRouter's, beside which `native_finish_reason` says what it was."""
 _REASONS: Final = (
     "finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason", "stop_type",
     "native_finish_reason", "status",
@@ -149,13 +154,12 @@ class _Choice:
     is_usual: bool = False
 
     def read_end(self, entry: dict[str, Any]) -> None:
-        """Read how it ended; of several reasons the first that says more than that it did counts."""
+        """Read how it ended; of several reasons the first that says most counts."""
         if entry.get("error") and self.failure is None:
             self.failure = error_in_body(entry["error"])
         more = [each.get("reason") for each in _objects(entry.get("incomplete_details"))]
         for said in (*more, *(entry.get(name) for name in _REASONS)):
-            reason = said.strip().lower().replace("-", "_")[:64] if isinstance(said, str) else ""
-            if reason in CUT_OFF | FILTERED | BROKEN_OFF and not self.reason:
+            if (reason := _known_reason(said)) and self.reason in {"", *_UNSAID}:
                 self.reason = reason
         if any(each.get("blockReason") for each in _objects(entry.get("promptFeedback"))):
             self.reason = self.reason or "safety"
@@ -203,6 +207,16 @@ class _Choice:
         self.refusal = self.refusal or inner.refusal
 
 
+def _known_reason(said: Any) -> str:
+    """Return the reason for which an answer ended, "" for one that says only that it did.
+
+    Google's compatible endpoint has it in two parts, "content_filter: PROHIBITED_CONTENT".
+    """
+    whole = said.strip().lower().replace("-", "_")[:REASON_MAX] if isinstance(said, str) else ""
+    parts = (whole, *(part.strip() for part in reversed(whole.split(":"))))
+    return next((part for part in parts if part in CUT_OFF | FILTERED | BROKEN_OFF), "")
+
+
 def _choice(entry: Any) -> _Choice:
     choice = _Choice()
     if isinstance(entry, list):
@@ -237,7 +251,7 @@ def _completion(choices: list[_Choice], around: _Choice) -> Completion:
     reason, refusal = chosen.reason or around.reason, encodable(chosen.refusal)
     failure = chosen.failure or around.failure
     if failure is None and reason in BROKEN_OFF:
-        failure = ModelTransient(f"the model broke off: finish_reason {reason}")
+        failure = broken_off(reason)
     texts = _unequal(text for each in (chosen, *choices) for text in _said(each.contents))
     thoughts = _unequal(text for each in (chosen, *choices) for text in _said(each.thoughts))
     is_explained = reason in CUT_OFF | FILTERED or bool(refusal.strip())

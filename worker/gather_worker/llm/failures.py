@@ -11,7 +11,7 @@ from enum import Enum, StrEnum
 from typing import Any, Final
 
 from gather_worker.errors import ModelRejected, ModelTransient, Refusal
-from gather_worker.llm.asking.faults import Fault, fault_of
+from gather_worker.llm.asking.faults import FORM_BREAKS, Fault, fault_of
 from gather_worker.llm.asking.refusal import refusal_in_answer
 
 ATTEMPTS_MAX: Final = 6
@@ -130,7 +130,8 @@ RULES: Final[dict[Fault, Rule]] = {
     Fault.FORM: Rule(
         "a refusal that names a part of the request: response_format, max_tokens, the system message, "
         "reasoning, "
-        'a field of ours; 404 "No endpoints found that …"',
+        'a field of ours; 404 "No endpoints found that …"; '
+        "finish_reason MALFORMED_FUNCTION_CALL and the like",
         1, _PLAINER, True, End.PERSON,
         "no form is taken: name another model, or mend GATHER_LLM_PROVIDER, "
         "GATHER_LLM_REASONING_EFFORT or GATHER_LLM_EXTRA_BODY", is_named=True, guess=Guess.PLAINER,
@@ -215,6 +216,14 @@ def filtered(reason: str) -> ModelRejected:
     return ModelRejected(
         f"a filter broke the answer off: finish_reason {reason}", is_request_fault=True, refusal=refusal
     )
+
+
+def broken_off(reason: str) -> ModelTransient | ModelRejected:
+    """Return the error for an answer that the model broke off; `reason` is its finish_reason."""
+    words = f"the model broke off: finish_reason {reason}"
+    if reason not in FORM_BREAKS:
+        return ModelTransient(words)
+    return error_of(Refusal(codes=(reason,), message=words, is_in_answer=True))
 
 
 # --- for people

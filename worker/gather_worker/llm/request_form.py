@@ -242,7 +242,8 @@ _LARGE: Final = r"too (?:large|high|big|many)|greater|less than|exceed|at most|m
 _SHAPE: Final = (
     r"response_?format|response_schema|response_mime_type|json[_ ]?(?:schema|object|mode)|"
     r"structured[_ ]output|"
-    r"output_config|grammar|guided|additionalproperties|schema|json_validate_failed|failed to generate json"
+    r"output_config|grammar|guided|additionalproperties|schema|json_validate_failed|failed to generate json|"
+    r"malformed_|unexpected_tool_call|function_call_filter"
 )
 _SYSTEM: Final = (
     r"(?:system|developer)[ '\"`]*(?:role|message|prompt|instruction)|role[s ]*.{0,20}['\"`]?(?:system|"

@@ -218,6 +218,26 @@ def test_other_ends_are_none(reason: Any) -> None:
     assert not (completion.failure)
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"finish_reason": "content_filter: PROHIBITED_CONTENT"}, "prohibited_content"),
+        ({"finish_reason": "content_filter: something new"}, "content_filter"),
+        ({"finish_reason": "function_call_filter: UNEXPECTED_TOOL_CALL"}, "unexpected_tool_call"),
+        (
+            {"finish_reason": "error", "native_finish_reason": "MALFORMED_FUNCTION_CALL"},
+            "malformed_function_call",
+        ),
+        ({"finish_reason": "error", "native_finish_reason": "error"}, "error"),
+        ({"finish_reason": "length", "native_finish_reason": "SAFETY"}, "length"),
+        ({"finish_reason": "stop: at once"}, ""),
+    ],
+)
+def test_a_reason_in_two_parts_or_two_places_is_read(said: dict[str, str], expected: str) -> None:
+    """Google's compatible endpoint joins its own to OpenAI's, OpenRouter has it beside its own."""
+    assert read_completion({"choices": [{"message": {"content": "words"}, **said}]}).reason == expected
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(

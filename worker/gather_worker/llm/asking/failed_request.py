@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from gather_worker.errors import ModelRejected, ModelTransient
 from gather_worker.llm.asking.course import REQUESTS_MAX, Course
-from gather_worker.llm.asking.faults import Fault, fault_of
+from gather_worker.llm.asking.faults import Fault, fault_of, is_broken_at_form
 from gather_worker.llm.failures import ATTEMPTS_MAX, RULES, End, Guess, Situation, Step, next_step, said
 from gather_worker.llm.request_form import RequestForm, form_for_more_providers, other_form, plainer_form
-
-SERVER_LEAST: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ def failed_request(
         return FailedRequest(model, fault, f"model {model}: {error}", retry_after_s, None, None, others)
     fault = fault_of(refusal, has_answered=has_answered)
     named = other_form(form, refusal, asked) if RULES[fault].is_named else None
-    is_broken = refusal.status >= SERVER_LEAST
+    is_broken = is_broken_at_form(refusal)
     if fault is Fault.FORM and is_broken and named is None:
         fault = Fault.PASSING  # no form is left that it could have broken at
     return FailedRequest(

@@ -136,7 +136,13 @@ _NAMES_FORM: Final = _words(
     r"propert)|"
     r"extra inputs|extra fields|not permitted"
 )
+FORM_BREAKS: Final = frozenset(
+    {"malformed_function_call", "malformed_response", "unexpected_tool_call", "function_call_filter"}
+)
+"""Google's: the model's answer did not come to what the schema makes of it. With another schema, or with
+none, the same question was answered (pydantic/pydantic-ai 7816, googleapis/python-genai 1836)."""
 _IS_FORM_CODE: Final = _codes(
+    *FORM_BREAKS,
     "unsupported_parameter", "unknown_parameter", "unsupported_value", "extra_forbidden",
     "invalid_json_schema",
     "json_validate_failed",
@@ -269,6 +275,11 @@ _SEEN: Final[tuple[tuple[Fault, Callable[[Refusal], bool]], ...]] = (
     (Fault.REQUEST, _is_request),
 )  # fmt: skip
 """The first that fits; an error of 5xx that names none of them is passing."""
+
+
+def is_broken_at_form(refusal: Refusal) -> bool:
+    """Return whether server or model broke at a form, and did not refuse it: it may pass by itself."""
+    return refusal.status >= _SERVER_LEAST or not FORM_BREAKS.isdisjoint(refusal.codes)
 
 
 def is_cut_off(refusal: Refusal) -> bool:
