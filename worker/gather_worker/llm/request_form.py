@@ -7,20 +7,19 @@ and further fields of the user's own, are never left out.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Self
 
 from gather_worker.errors import Refusal
+from gather_worker.llm.asking.limits_in_words import limit_in
 from gather_worker.llm.preferences import ModelPreferences
 
 Messages = Sequence[Mapping[str, str]]
 
 LIMIT_LEAST: Final = 1024
 """An answer that may not be longer is not worth its prompt (see the budget's OUTPUT_MIN_TOKENS)."""
-CONTEXT_MARGIN_TOKENS: Final = 64
-"""For what a chat's template adds to the prompt, which endpoints count differently in errors."""
 LEARNED_MAX: Final = 400
 """Characters of what is kept of a model's form."""
 
@@ -250,23 +249,6 @@ _SYSTEM: Final = (
     r"developer)\b|"
     r"['\"`](?:system|developer)['\"`]|roles? must alternate"
 )
-_LIMIT: Final = r"max_(?:completion_|output_|new_)?tokens|max_?output_?tokens|completion tokens|output tokens"
-_AFFORDED: Final = r"can only afford ([\d,]{1,12})"
-_NUMBER: Final = r"(?<![\w.-])\d{1,3}(?:,\d{3})+(?![\w.])|(?<![\w.-])\d+(?![\w-]|\.\d)"
-_CONTEXT: Final = (
-    r"(?:context (?:length|window|size)|n_ctx|max_model_len)\D{0,40}?([\d,]{3,12})|"
-    r"([\d,]{3,12}) (?:tokens? )?context"
-)
-_PROMPT: Final = (
-    r"resulted in ([\d,]{1,12})|"
-    r"([\d,]{1,12})(?: tokens?)? (?:in|of|from) (?:the |your )?(?:messages|prompt|input|text)|"
-    r"([\d,]{1,12}) (?:of )?"
-    r"(?:text )?(?:input|prompt)(?: tokens)?|"
-    r"(?:prompt|input) (?:contains|has|of|is)(?: at least)? ([\d,]{1,12})"
-)
-_SUMMED: Final = r"([\d,]{1,12}) \+ ([\d,]{1,12}) > ([\d,]{1,12})"
-"""Anthropic: "input length and `max_tokens` exceed context limit: 197994 + 21333 > 200000"."""
-_REQUESTED: Final = r"(?:limit|maximum)\D{0,60}?([\d,]{1,12}).{0,80}?requested(?: about)? ([\d,]{1,12})"
 
 
 def _without_parameters(form: RequestForm, text: str, _asked: int) -> RequestForm | None:
@@ -286,10 +268,7 @@ def _with_other_limit_field(form: RequestForm, text: str, _asked: int) -> Reques
 
 
 def _with_shorter_answer(form: RequestForm, text: str, asked: int) -> RequestForm | None:
-    afforded = re.search(_AFFORDED, text)
-    limit = int(afforded[1].replace(",", "")) if afforded else context_limit(text, asked)
-    if limit is None and re.search(_LIMIT, text):
-        limit = stated_limit(text, asked)
+    limit = limit_in(text, asked)
     if limit is None or not LIMIT_LEAST <= limit < asked:
         return None
     return replace(form, limit_max=limit)
@@ -341,38 +320,3 @@ _CHANGES: Final[tuple[Callable[[RequestForm, str, int], RequestForm | None], ...
     _without_named,
 )
 """In the order in which they are tried; words on a limit often name `max_tokens` and a shape none."""
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(found.replace(",", "")) for found in re.findall(_NUMBER, text)]
-
-
-def _plausible(numbers: Iterable[int], asked: int) -> list[int]:
-    return [number for number in numbers if 0 < number < asked]
-
-
-def stated_limit(text: str, asked: int) -> int | None:
-    """Return the longest answer that an error's words allow: the largest number below the `asked` one.
-
-    Half of it where the words name none.
-    """
-    found = _plausible(_numbers(text), asked)
-    if not found:
-        return asked // 2
-    most = max(found)
-    return most - 1 if f"{most} (exclusive)" in text else most
-
-
-def context_limit(text: str, asked: int) -> int | None:
-    """Return how long an answer may be beside the prompt in the model's context; None if it is not said."""
-    if requested := re.search(_REQUESTED, text):
-        allowed, wanted = (int(number.replace(",", "")) for number in requested.groups())
-        return asked - (wanted - allowed) - CONTEXT_MARGIN_TOKENS if wanted > allowed else None
-    if summed := re.search(_SUMMED, text):
-        prompt_tokens, _, context_tokens = (int(number.replace(",", "")) for number in summed.groups())
-        return context_tokens - prompt_tokens - CONTEXT_MARGIN_TOKENS
-    context, prompt = re.search(_CONTEXT, text), re.search(_PROMPT, text)
-    if context is None or prompt is None:
-        return asked // 2 if context else None
-    sizes = [int(next(filter(None, found.groups())).replace(",", "")) for found in (context, prompt)]
-    return sizes[0] - sizes[1] - CONTEXT_MARGIN_TOKENS

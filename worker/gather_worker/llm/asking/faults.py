@@ -107,8 +107,10 @@ _IS_LENGTH: Final = _words(
     r"(?:is )?too (?:long|large)|reduce the length|tokens per (?:minute|day|request).{0,80}requested|"
     r"context limit|(?:input|prompt) (?:token count|length).{0,60}exceed|exceeds? the (?:available|"
     r"maximum).{0,30}(?:context|tokens)|"
-    r"max_model_len"
+    r"max_model_len|\binputs?\W{1,2}tokens \+ "
 )
+_IS_OUTPUT_LIMIT: Final = _words(r"max[_ ]tokens\b.{0,80}maximum (?:output|completion)")
+"""Of the model, whatever the prompt. A relay wraps DeepSeek's as 429 (NousResearch/hermes-agent 90563)."""
 _IS_MODEL_CODE: Final = _codes(
     "model_not_found", "model_not_available", "model_not_exist", "model_decommissioned",
     "model_not_supported",
@@ -151,7 +153,8 @@ _IS_RATE_CODE: Final = _codes(
     "rate_limit_exceeded", "rate_limit_error", "rate_limited", "ratelimitexceeded", "overloaded_error",
     "overloaded",
     "engine_overloaded", "engine_overloaded_error", "resource_exhausted", "too_many_requests", "slow_down",
-    "throttling", "server_overloaded", "requests_limit_exceeded", "quota_exceeded",
+    "throttling", "server_overloaded", "requests_limit_exceeded", "quota_exceeded", "token_quota_exceeded",
+    "request_quota_exceeded",
 )  # fmt: skip
 _IS_RATE: Final = _words(
     r"rate[ -]?limit|too many requests|overloaded|\bat capacity|temporarily|try again (?:later|in)|"
@@ -169,8 +172,11 @@ _IS_ADDRESS: Final = _words(
 """Inside of a 200; LM Studio: "Unexpected endpoint or method. (POST /chat/completions)"."""
 _ON_MODELS: Final = _words(r"model|deployment|endpoints")
 
-_ASKS_TO_WAIT: Final = _words(r"please wait|wait before|try again later")
-"""Amazon: "Too many tokens, please wait before trying again.": a minute's, and not the prompt's."""
+_ASKS_TO_WAIT: Final = _words(
+    r"please wait|wait before|try again later|tokens per \w+ limit exceeded|too many tokens processed"
+)
+"""A minute's, and not the prompt's. Amazon: "Too many tokens, please wait before trying again."; Cerebras:
+"Tokens per minute limit exceeded - too many tokens processed."."""
 _WANTS_PROOF: Final = _words(r"organization must be verified")
 """OpenAI, with the code of a model that is not there."""
 _IS_CUT_OFF: Final = _words(
@@ -211,6 +217,8 @@ def _is_key(refusal: Refusal) -> bool:
 
 def _is_form(refusal: Refusal) -> bool:
     """Also with 5xx: some servers break at a schema that they cannot compile."""
+    if _IS_OUTPUT_LIMIT(refusal) and (_is_refused(refusal) and refusal.retry_after_s is None):
+        return True
     named = _NAMES_FORM(refusal) or _IS_FORM_CODE(refusal) or refusal.param.startswith(_FORM_PARAMS)
     is_ours = refusal.status in {0, 400, 404, 415, 422, 500, 501, 502} and refusal.status not in _PASSING
     return is_ours and named and not _IS_RATE_CODE(refusal)
@@ -223,7 +231,9 @@ _FORM_PARAMS: Final = (
 
 
 def _is_length(refusal: Refusal) -> bool:
-    if refusal.status == 429 and (refusal.retry_after_s is not None or _ASKS_TO_WAIT(refusal)):  # noqa: PLR2004
+    if _IS_OUTPUT_LIMIT(refusal):
+        return False
+    if refusal.status in {0, 429} and (refusal.retry_after_s is not None or _ASKS_TO_WAIT(refusal)):
         return False  # a minute's or a day's tokens are used up, and come back
     named = _IS_LENGTH_CODE(refusal) or (_is_refused(refusal) and _IS_LENGTH(refusal))
     return refusal.status == 413 or named  # noqa: PLR2004
