@@ -13,6 +13,7 @@ from typing import Any, Final
 from gather_contracts.text_cleaning import encodable
 from gather_worker.errors import ModelError, ModelTransient
 from gather_worker.llm.access.event_stream import read_body_json
+from gather_worker.llm.asking.bare_errors import bare_error
 from gather_worker.llm.asking.faults import FORM_BREAKS
 from gather_worker.llm.failures import broken_off, error_in_body
 
@@ -101,6 +102,8 @@ def read_completion(body: Any) -> Completion:
     What went wrong beside words is not raised: the words may hold what was asked for.
     """
     choices, around = list[_Choice](), _Choice()
+    if bare := bare_error(body):
+        around.failure = error_in_body(bare)
     for envelope in _envelopes(body):
         around.read_end(envelope)
         around.has_reasoning = around.has_reasoning or _reasoning_tokens(envelope.get("usage")) > 0

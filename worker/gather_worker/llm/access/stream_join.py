@@ -28,7 +28,7 @@ def join_chunks(chunks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         for name, value in chunk.items():
             if isinstance(value, dict) and name not in {"message", "error"}:
                 body[name] = _highest(body.get(name), value)
-            elif value and name not in {"choices", "message"}:
+            elif value and name != "choices" and not (name == "message" and isinstance(value, dict)):
                 body.setdefault(name, value)
         for choice in _choices(chunk):
             index = choice.get("index")

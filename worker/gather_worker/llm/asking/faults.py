@@ -122,8 +122,8 @@ _IS_MODEL: Final = _words(
     r"?n[o']t exist|not found|not exist|is not available|not available|no longer (?:available|supported)|"
     r"decommission"
     r"|deprecated|retired|unknown|"
-    r"(?:is not|isn['\u2019]t) supported)|(?:unknown|invalid|unsupported|no such) (?:model|"
-    r"deployment)"
+    r"(?:is not|isn['\u2019]t) supported)|models? not support|"
+    r"(?:unknown|invalid|unsupported|no such) (?:model|deployment)"
 )
 _NAMES_FORM: Final = _words(
     r"response_format|responseformat|response_schema|response_mime_type|json[_ ]schema|json[_ ]object|"
@@ -154,11 +154,11 @@ _IS_RATE_CODE: Final = _codes(
     "overloaded",
     "engine_overloaded", "engine_overloaded_error", "resource_exhausted", "too_many_requests", "slow_down",
     "throttling", "server_overloaded", "requests_limit_exceeded", "quota_exceeded", "token_quota_exceeded",
-    "request_quota_exceeded",
+    "request_quota_exceeded", "rate_limit_daily", "1002", "1039",
 )  # fmt: skip
 _IS_RATE: Final = _words(
-    r"rate[ -]?limit|too many requests|overloaded|\bat capacity|temporarily|try again (?:later|in)|"
-    r"high (?:demand|load)|"
+    r"rate[ -]?limit|too many requests|error code: 429|overloaded|\bat capacity|temporarily|"
+    r"try again (?:later|in)|high (?:demand|load)|"
     r"server is busy|currently loading|throttl|in-?flight"
 )
 _IS_PASSING_CODE: Final = _codes(
@@ -166,7 +166,8 @@ _IS_PASSING_CODE: Final = _codes(
     "unavailable", "internal", "deadline_exceeded", "model_error",
 )  # fmt: skip
 _IS_ADDRESS: Final = _words(
-    r"^not found\.?$|unexpected endpoint|unknown (?:request )?(?:url|path|endpoint|route)|invalid url\b|"
+    r"^not found\.?$|\b404\b.{0,3}not[ _]found|unexpected endpoint|"
+    r"unknown (?:request )?(?:url|path|endpoint|route)|invalid url\b|"
     r"could not route|(?:route|path|url|endpoint) not found|no (?:such )?route|cannot post "
 )
 """Inside of a 200; LM Studio: "Unexpected endpoint or method. (POST /chat/completions)"."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from types import UnionType
 from typing import Any, Final, TypeVar
 
+from gather_worker.llm.asking.bare_errors import bare_error
 from gather_worker.llm.billing.bill import Bill
 from gather_worker.llm.billing.surcharges import TIER_HEADER, premium_of, searches_in
 
@@ -99,13 +100,13 @@ def read_bill(body: Any) -> Bill:
 
 
 def error_in(body: Any) -> Any:
-    """Return the error that a body of status 200 holds, in its own place or in a choice; None if none."""
+    """Return the error that a body of status 200 holds, wherever it stands; None if none."""
     for node in _nodes(body, 0, is_inside=False):
         if node.get("error"):
             return node["error"]
         if node.get("finish_reason") == "error":
             return {"message": "finish_reason error"}
-    return None
+    return bare_error(body)
 
 
 def is_completion(body: Any) -> bool:
