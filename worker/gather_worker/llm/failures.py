@@ -131,7 +131,7 @@ RULES: Final[dict[Fault, Rule]] = {
         "a refusal that names a part of the request: response_format, max_tokens, the system message, "
         "reasoning, "
         'a field of ours; 404 "No endpoints found that …"; '
-        "finish_reason MALFORMED_FUNCTION_CALL and the like",
+        "finish_reason MALFORMED_FUNCTION_CALL and the like; an answer that the server cannot parse",
         1, _PLAINER, True, End.PERSON,
         "no form is taken: name another model, or mend GATHER_LLM_PROVIDER, "
         "GATHER_LLM_REASONING_EFFORT or GATHER_LLM_EXTRA_BODY", is_named=True, guess=Guess.PLAINER,

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from gather_worker.errors import Refusal
+from gather_worker.llm.asking.faults import UNPARSED
 from gather_worker.llm.asking.limits_in_words import limit_in
 from gather_worker.llm.preferences import ModelPreferences
 
@@ -242,7 +243,7 @@ _SHAPE: Final = (
     r"response_?format|response_schema|response_mime_type|json[_ ]?(?:schema|object|mode)|"
     r"structured[_ ]output|"
     r"output_config|grammar|guided|additionalproperties|schema|json_validate_failed|failed to generate json|"
-    r"malformed_|unexpected_tool_call|function_call_filter"
+    rf"malformed_|unexpected_tool_call|function_call_filter|{UNPARSED}"
 )
 _SYSTEM: Final = (
     r"(?:system|developer)[ '\"`]*(?:role|message|prompt|instruction)|role[s ]*.{0,20}['\"`]?(?:system|"

@@ -125,6 +125,9 @@ _IS_MODEL: Final = _words(
     r"(?:is not|isn['\u2019]t) supported)|models? not support|"
     r"(?:unknown|invalid|unsupported|no such) (?:model|deployment)"
 )
+UNPARSED: Final = r"expected \S+ format|failed to parse input|error parsing tool call"
+"""llama.cpp's and Ollama's, of what a model has written: with a schema four of ten times, without it never
+(ggml-org/llama.cpp 27279)."""
 _NAMES_FORM: Final = _words(
     r"response_format|responseformat|response_schema|response_mime_type|json[_ ]schema|json[_ ]object|"
     r"json[_ ]?mode|"
@@ -136,7 +139,7 @@ _NAMES_FORM: Final = _words(
     r"require_parameters|requested parameters|no endpoints (?:found|available) that|(?:unknown|unrecognized|"
     r"unsupported|unexpected|extra|additional|invalid) (?:request )?(?:argument|parameter|field|input|key|"
     r"propert)|"
-    r"extra inputs|extra fields|not permitted"
+    rf"extra inputs|extra fields|not permitted|{UNPARSED}"
 )
 FORM_BREAKS: Final = frozenset(
     {"malformed_function_call", "malformed_response", "unexpected_tool_call", "function_call_filter"}
@@ -289,7 +292,9 @@ _SEEN: Final[tuple[tuple[Fault, Callable[[Refusal], bool]], ...]] = (
 
 
 def is_broken_at_form(refusal: Refusal) -> bool:
-    """Return whether server or model broke at a form, and did not refuse it: it may pass by itself."""
+    """Return whether server or model broke at a form, and did not refuse it: the model may have worked, and
+    it may pass by itself.
+    """
     return refusal.status >= _SERVER_LEAST or not FORM_BREAKS.isdisjoint(refusal.codes)
 
 

@@ -30,6 +30,12 @@ _SECRET: Final = re.compile(
 _CODE: Final = re.compile(r"[\w./:-]{1,64}")
 _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _CUT_OFF: Final = re.compile(r'"(?:message|detail|error)"\s*:\s*("(?:[^"\\]|\\.)*")')
+_SHOWN_ANSWER: Final = re.compile(
+    r"(?<=error parsing tool call: raw=').*(?=', err=)|(?<=failed to parse input at pos )\d+: .+",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Ollama's and llama.cpp's: what the model wrote, in the words of a refusal (ollama/ollama 17638 and 12884,
+ggml-org/llama.cpp 20532)."""
 _KEYS_OF_WORDS: Final = (
     "message", "detail", "msg", "error_description", "error_msg", "status_msg", "title"
 )  # fmt: skip
@@ -82,9 +88,13 @@ def refusal_in_answer(error: Any, now: datetime, secrets: Iterable[str] = ()) ->
 
 
 def refused_answer(refusal: Refusal) -> str:
-    """Return the model's answer that an endpoint shows where it refuses it, "" if there is none (Groq's)."""
+    """Return the model's answer that an endpoint shows where it refuses it, "" if there is none.
+
+    Groq has a place for it, Ollama and llama.cpp put it into their words.
+    """
     for level in _levels(refusal.body):
-        if text := _text(level, "failed_generation"):
+        shown_in = (_SHOWN_ANSWER.search(_text(level, key)) for key in _KEYS_OF_WORDS)
+        if text := _text(level, "failed_generation") or next((each[0] for each in shown_in if each), ""):
             return text
     return ""
 
@@ -146,6 +156,7 @@ def _in_text(text: str, depth: int) -> Iterator[dict[str, Any]]:
 def _inside(words: Any, depth: int) -> Iterator[dict[str, Any]]:
     """Yield what a body says that stands in the place of words, or that a gateway has put into its own."""
     if isinstance(words, str):
+        words = _SHOWN_ANSWER.sub("…", words)
         words = json_in(words[words.index("{") : words.rfind("}") + 1]) if "{" in words else None
     if isinstance(words, dict | list):
         yield from _levels(words, depth + 1)
@@ -155,7 +166,7 @@ def _words(level: Mapping[str, Any]) -> Iterator[str]:
     for key in _KEYS_OF_WORDS:
         text = _text(level, key)
         if text and not json_in(text):
-            yield text
+            yield _SHOWN_ANSWER.sub("…", text)
     reasons = level.get("reasons")
     if isinstance(reasons, list):
         yield ", ".join(str(reason) for reason in reasons[:5] if isinstance(reason, str))

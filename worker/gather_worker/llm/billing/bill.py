@@ -118,7 +118,7 @@ def may_be_charged(
         status: of the response, or the one that an error inside a 200 names; 0 if it names none.
         codes: the provider's.
         host: the endpoint's name.
-        is_passing: the refusal blames neither the request nor the account, nor a rate.
+        is_passing: the refusal blames neither the request nor the account, nor a rate; or a server broke.
         is_page: the response is no API's but a proxy's page.
         is_in_answer: the error came with status 200.
         is_own_key: OpenRouter has used the owner's key at a provider, which charges by rules of its own.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gather_worker.errors import ModelError, ModelTransient, Refusal
-from gather_worker.llm.asking.faults import Fault, fault_of
+from gather_worker.llm.asking.faults import Fault, fault_of, is_broken_at_form
 from gather_worker.llm.billing.bill import FILTER_FEES_USD, OPENROUTER, Bill, is_of_no_model, may_be_charged
 from gather_worker.llm.billing.prompt_bound import PromptSize
 from gather_worker.llm.billing.usage_forms import error_in, is_completion, longest_text, read_bill
@@ -120,11 +120,13 @@ class Charges:
         refusal = error.refusal
         if refusal is None:
             return isinstance(error, ModelTransient) and (error.may_be_charged or is_in_answer)
+        fault = fault_of(refusal)
+        is_broken = fault is Fault.FORM and is_broken_at_form(refusal)
         return may_be_charged(
             refusal.status,
             refusal.codes,
             self._host,
-            is_passing=fault_of(refusal) in {Fault.PASSING, Fault.FILTER},
+            is_passing=is_broken or fault in {Fault.PASSING, Fault.FILTER},
             is_page=refusal.is_page,
             is_in_answer=is_in_answer,
             is_own_key=self._budget.is_own_key,

@@ -1,6 +1,7 @@
 """What endpoints say with a refusal: found in any shape, bounded, without keys and control characters."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 
 from gather_clients.logs import hide_in_logs
 from gather_worker.errors import MESSAGE_MAX, Refusal
+from gather_worker.llm.asking.faults import Fault, fault_of
 from gather_worker.llm.asking.refusal import (
     READ_MAX,
     is_page,
     read_refusal,
     refusal_in_answer,
+    refused_answer,
     shown,
 )
 
@@ -147,6 +150,27 @@ def test_an_error_in_an_answer_has_its_code_as_the_status() -> None:
     assert refusal_in_answer({"code": "rate_limited"}, NOW).status == 0
     assert refusal_in_answer("overloaded", NOW).message == "overloaded"
     assert refusal_in_answer(True, NOW) == Refusal(is_in_answer=True)
+
+
+SHOWN_ANSWERS = [
+    ("error parsing tool call: raw='{0}]', err=invalid character ']' after top-level value", "{0}]"),
+    ("error parsing tool call: raw='{0}', err=unexpected end of JSON input", "{0}"),
+    ("Failed to parse input at pos 17: {0}", "17: {0}"),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), SHOWN_ANSWERS)
+@pytest.mark.parametrize("is_text", [True, False])
+def test_an_answer_in_the_words_is_read_and_not_shown(words: str, expected: str, *, is_text: bool) -> None:
+    """Neither its text, which is confidential, nor codes that it may hold."""
+    answer = json.dumps({"code": "content_filter", "message": "it's a 'secret', err=x"})
+    said: Any = words.format(answer)
+    body = {"error": said if is_text else {"message": said, "type": "api_error"}}
+    refusal = replace(read(body, 500), body=body)
+    assert refused_answer(refusal) == expected.format(answer)
+    assert "secret" not in f"{refusal} {refusal.codes}"
+    assert "content_filter" not in refusal.codes
+    assert fault_of(refusal) is Fault.FORM
 
 
 JSON = st.recursive(
