@@ -190,7 +190,7 @@ class _Choice:
             self.read_parts(content, depth)
         elif isinstance(content, dict) and isinstance(content.get("parts"), list):
             self.read_parts(content["parts"], depth)
-        elif isinstance(content, dict):
+        elif isinstance(content, dict) and content.keys() - {"role"}:  # Google's, of which nothing came
             value = content.get("value")
             self.contents.append(value if isinstance(value, str) else _json(content))
 

@@ -194,7 +194,8 @@ class Sender:
                 await self._keep(question, answer.model_dump_json(), writer, reserve, usage)
             except AnswerInvalid as error:
                 is_longest = limit < form.limit(wanted) or limit >= form.limit(self.max_tokens)
-                seen = self._seen(error, completion, form, is_longest=is_longest)
+                has_reasoning = completion.has_reasoning or charge.is_thought_alone
+                seen = self._seen(error, completion, form, is_longest=is_longest, has_reasoning=has_reasoning)
                 raise UnusableAnswer(error, seen, writer) from error
             finally:
                 await self.charges.book(reserve, charge, size)
@@ -220,14 +221,20 @@ class Sender:
         return salvaged.answer
 
     def _seen(
-        self, error: AnswerInvalid, completion: Completion, form: RequestForm, *, is_longest: bool
+        self,
+        error: AnswerInvalid,
+        completion: Completion,
+        form: RequestForm,
+        *,
+        is_longest: bool,
+        has_reasoning: bool,
     ) -> Unusable:
         return Unusable(
             is_cut_off=completion.is_cut_off,
             is_empty=not any(map(str.strip, (completion.text, *completion.others))),
             is_shapeless=not (error.found or completion.is_cut_off or completion.is_filtered),
             is_refused=completion.is_filtered,
-            has_reasoning=completion.has_reasoning,
+            has_reasoning=has_reasoning,
             can_be_longer=not is_longest,
             can_reason_less=with_less_reasoning(form) != form,
         )

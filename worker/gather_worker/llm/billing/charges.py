@@ -5,7 +5,14 @@ from typing import Any, Final
 
 from gather_worker.errors import ModelError, ModelTransient, Refusal
 from gather_worker.llm.asking.faults import Fault, fault_of, is_broken_at_form
-from gather_worker.llm.billing.bill import FILTER_FEES_USD, OPENROUTER, Bill, is_of_no_model, may_be_charged
+from gather_worker.llm.billing.bill import (
+    FILTER_FEES_USD,
+    OPENROUTER,
+    SLACK_TOKENS,
+    Bill,
+    is_of_no_model,
+    may_be_charged,
+)
 from gather_worker.llm.billing.prompt_bound import PromptSize
 from gather_worker.llm.billing.usage_forms import error_in, is_completion, longest_text, read_bill
 from gather_worker.llm.budget import BudgetGuard
@@ -44,6 +51,14 @@ class Charge:
     """What the answer says of its cost; None where no model has answered."""
     is_excused: bool = False
     """Whether the answer cannot be a model's."""
+    written: int = 0
+    """Tokens of the longest text in it, by our count."""
+
+    @property
+    def is_thought_alone(self) -> bool:
+        """Return whether tokens of an answer were paid of which no text came: they went into reasoning."""
+        paid = (self.bill.tokens_out if self.bill else None) or 0
+        return self.written <= SLACK_TOKENS < paid
 
 
 class Charges:
@@ -72,7 +87,8 @@ class Charges:
             return Charge(NOTHING, None, is_excused=True)
         is_of_model = bill.is_said or (is_completion(body) and not error)
         bill = bill.checked(asked, written)
-        return Charge(self._budget.booked(reserve, bill, written), bill if is_of_model else None)
+        booked = self._budget.booked(reserve, bill, written)
+        return Charge(booked, bill if is_of_model else None, written=written)
 
     def _is_insured(self, bill: Bill) -> bool:
         """Return whether OpenRouter means a cost of 0, as for an answer without a token."""

@@ -195,6 +195,22 @@ def test_a_cost_from_a_wrong_count_is_not_believed() -> None:
     assert booked_for(wrong).cost_usd == pytest.approx(PRICE.cost_usd(500, RESERVE.tokens_out))
 
 
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 9000}, 8000),
+        ({"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}, 0),
+        ({"input_tokens": 1000, "output_tokens": 500}, 0),
+        ({"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1400}, 0),
+        ({"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 9000,
+          "completion_tokens_details": {"reasoning_tokens": 20}}, 20),
+    ],
+)  # fmt: skip
+def test_reasoning_that_only_the_total_has_is_known(usage: dict[str, Any], expected: int) -> None:
+    """The next answer's limit has room for it."""
+    assert read_bill(completion(usage)).reasoning == expected
+
+
 def test_searches_of_the_provider_are_paid_where_no_cost_is_named() -> None:
     """Four sources of xAI's, at most 35 USD a thousand."""
     usage = {"prompt_tokens": 500, "completion_tokens": 200, "total_tokens": 700, "num_sources_used": 4}
