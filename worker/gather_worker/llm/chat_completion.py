@@ -53,7 +53,7 @@ _TEXTS: Final = ("content", "parts", "text", "output_text", "generated_text", "r
 _CALLS: Final = ("tool_calls", "function_call", "functionCall", "toolUse")
 _ARGUMENTS: Final = ("arguments", "input", "args", "parameters")
 _NESTED: Final = ("message", "delta", "function")
-_THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+_THOUGHTS: Final = ("reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details")
 _PART: Final = frozenset({"type", "text", "thought", "functionCall", "toolUse", "json"})
 _THOUGHT_TYPES: Final = ("thinking", "redacted_thinking", "reasoning", "summary_text", "thought")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
 
-from gather_worker.llm.access.stream_join import is_chunk, join_chunks
+from gather_worker.llm.access.stream_join import are_chunks, is_chunk, join_chunks
 
 BOM: Final = b"\xef\xbb\xbf"
 BETWEEN: Final = re.compile(r"(\s|data:)*")
@@ -21,7 +21,8 @@ FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:")
 def read_body_json(content: bytes) -> Any:
     """Return the body as JSON, a stream's chunks as the body that they make; raises ValueError for others."""
     try:
-        return json.loads(content)
+        whole = json.loads(content)
+        return join_chunks(whole) if are_chunks(whole) else whole
     except (ValueError, RecursionError):
         documents = _documents(content)
     first = next(documents, None)

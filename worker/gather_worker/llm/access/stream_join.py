@@ -8,6 +8,8 @@ an error in the middle, behind which what came before it is kept.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from gather_worker.llm.access.native_streams import as_chunk
+
 CHOICES_MAX: Final = 16
 JOINED: Final = frozenset(
     {"content", "reasoning", "reasoning_content", "reasoning_text", "thinking", "refusal"}
@@ -20,11 +22,18 @@ def is_chunk(document: Mapping[str, Any]) -> bool:
     return any("delta" in choice for choice in _objects(document.get("choices")))
 
 
+def are_chunks(value: Any) -> bool:
+    """Return whether a JSON list is a stream: Google's, unless it is asked for events."""
+    if not isinstance(value, list) or len(value) <= 1 or not all(isinstance(each, dict) for each in value):
+        return False
+    return is_chunk(value[0]) or "candidates" in value[0]
+
+
 def join_chunks(chunks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return one body; of what comes several times, such as usage, each number is at its highest."""
     body: dict[str, Any] = {}
     choices: dict[int, _Choice] = {}
-    for chunk in chunks:
+    for chunk in map(as_chunk, chunks):
         for name, value in chunk.items():
             if isinstance(value, dict) and name not in {"message", "error"}:
                 body[name] = _highest(body.get(name), value)
