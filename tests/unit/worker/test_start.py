@@ -24,6 +24,8 @@ LATER: Final = (
     "gather_worker.duplicates.calibration",
     "gather_worker.duplicates.excerpts",
     "gather_worker.duplicates.rules",
+    "gather_worker.llm.access.stream_join",
+    "gather_worker.llm.asking.limits_in_words",
     "gather_worker.llm.reading",
     "gather_worker.llm.salvage",
     "gather_worker.services.evaluation",

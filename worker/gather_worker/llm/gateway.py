@@ -302,7 +302,7 @@ class ModelGateway:
             self._take_form(course, failed)
             _LOGGER.warning("model %s is asked in another form: %s", model, error)
             return 0.0
-        course.gave_up(model, failed.fault, failed.words)
+        course.gave_up(model, failed.ends_as, failed.words)
         if (times := self._budget.ledger.unanswered_by(model)) >= UNANSWERED_MAX and is_spent:
             course.spend(model, spent_words(model, times, self._timeout_s, str(error)))
         if step is Step.END:

@@ -14,7 +14,6 @@ from typing import Any, Final, Self
 
 from gather_worker.errors import Refusal
 from gather_worker.llm.asking.faults import UNPARSED
-from gather_worker.llm.asking.limits_in_words import limit_in
 from gather_worker.llm.preferences import ModelPreferences
 
 Messages = Sequence[Mapping[str, str]]
@@ -269,6 +268,8 @@ def _with_other_limit_field(form: RequestForm, text: str, _asked: int) -> Reques
 
 
 def _with_shorter_answer(form: RequestForm, text: str, asked: int) -> RequestForm | None:
+    from gather_worker.llm.asking.limits_in_words import limit_in  # noqa: PLC0415 - no start waits for it
+
     limit = limit_in(text, asked)
     if limit is None or not LIMIT_LEAST <= limit < asked:
         return None

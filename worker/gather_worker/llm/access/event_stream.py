@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
 
-from gather_worker.llm.access.stream_join import are_chunks, is_chunk, join_chunks
-
 BOM: Final = b"\xef\xbb\xbf"
 BETWEEN: Final = re.compile(r"(\s|data:)*")
 FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:")
@@ -22,9 +20,21 @@ def read_body_json(content: bytes) -> Any:
     """Return the body as JSON, a stream's chunks as the body that they make; raises ValueError for others."""
     try:
         whole = json.loads(content)
-        return join_chunks(whole) if are_chunks(whole) else whole
     except (ValueError, RecursionError):
-        documents = _documents(content)
+        return _stream(_documents(content))
+    return _list(whole) if isinstance(whole, list) else whole
+
+
+def _list(whole: list[Any]) -> Any:
+    """Return a JSON list, or the body that it makes: Google streams so, unless it is asked for events."""
+    from gather_worker.llm.access.stream_join import are_chunks, join_chunks  # noqa: PLC0415
+
+    return join_chunks(whole) if are_chunks(whole) else whole
+
+
+def _stream(documents: Iterator[dict[str, Any]]) -> Any:
+    from gather_worker.llm.access.stream_join import is_chunk, join_chunks  # noqa: PLC0415 - no start waits
+
     first = next(documents, None)
     if first is None:
         raise ValueError("neither JSON nor a stream of it")

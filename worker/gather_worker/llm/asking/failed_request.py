@@ -27,6 +27,8 @@ class FailedRequest:
     """Models that may answer in its place."""
     is_of_form: bool = False
     """Whether the endpoint itself says that it does not take the form, and did not break at it."""
+    ends_as: Fault = Fault.PASSING
+    """What ends the question, if no form is left or may be paid for: who broke at one may be well later."""
 
     @property
     def is_passing(self) -> bool:
@@ -62,21 +64,24 @@ def failed_request(
     if refusal is None:
         is_unreached = has_answered and getattr(error, "is_unsent", False)
         fault = Fault.UNREACHED if is_unreached else Fault.PASSING
-        return FailedRequest(model, fault, f"model {model}: {error}", retry_after_s, None, None, others)
+        words = f"model {model}: {error}"
+        return FailedRequest(model, fault, words, retry_after_s, None, None, others, ends_as=fault)
     fault = fault_of(refusal, has_answered=has_answered)
     named = other_form(form, refusal, asked) if RULES[fault].is_named else None
     is_broken = is_broken_at_form(refusal)
     if fault is Fault.FORM and is_broken and named is None:
         fault = Fault.PASSING  # no form is left that it could have broken at
+    ends_as = Fault.PASSING if fault is Fault.FORM and is_broken else fault
     return FailedRequest(
         model,
         fault,
-        said(model, refusal, fault),
+        said(model, refusal, ends_as),
         retry_after_s,
         named=named,
         guessed=_guessed(form, fault),
         others=others,
         is_of_form=fault is Fault.FORM and not is_broken,
+        ends_as=ends_as,
     )
 
 

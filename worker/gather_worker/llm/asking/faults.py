@@ -128,6 +128,10 @@ _IS_MODEL: Final = _words(
 UNPARSED: Final = r"expected \S+ format|failed to parse input|error parsing tool call"
 """llama.cpp's and Ollama's, of what a model has written: with a schema four of ten times, without it never
 (ggml-org/llama.cpp 27279)."""
+_IS_UNPARSED: Final = _words(UNPARSED)
+_IS_UNCOMPILED: Final = _words(
+    r"grammar|sampler|not supported|unsupported|must be|invalid|unknown|unrecognized"
+)
 _NAMES_FORM: Final = _words(
     r"response_format|responseformat|response_schema|response_mime_type|json[_ ]schema|json[_ ]object|"
     r"json[_ ]?mode|"
@@ -291,10 +295,14 @@ _SEEN: Final[tuple[tuple[Fault, Callable[[Refusal], bool]], ...]] = (
 """The first that fits; an error of 5xx that names none of them is passing."""
 
 
+def is_after_work(refusal: Refusal) -> bool:
+    """Return whether a server may have broken at what the model wrote, and not at the request."""
+    is_broken = is_broken_at_form(refusal) and _is_form(refusal)
+    return is_broken and (_IS_UNPARSED(refusal) or not _IS_UNCOMPILED(refusal))
+
+
 def is_broken_at_form(refusal: Refusal) -> bool:
-    """Return whether server or model broke at a form, and did not refuse it: the model may have worked, and
-    it may pass by itself.
-    """
+    """Return whether server or model broke at a form, and did not refuse it: it may pass by itself."""
     return refusal.status >= _SERVER_LEAST or not FORM_BREAKS.isdisjoint(refusal.codes)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gather_worker.errors import ModelError, ModelTransient, Refusal
-from gather_worker.llm.asking.faults import Fault, fault_of, is_broken_at_form
+from gather_worker.llm.asking.faults import Fault, fault_of, is_after_work
 from gather_worker.llm.billing.bill import (
     FILTER_FEES_USD,
     OPENROUTER,
@@ -136,13 +136,11 @@ class Charges:
         refusal = error.refusal
         if refusal is None:
             return isinstance(error, ModelTransient) and (error.may_be_charged or is_in_answer)
-        fault = fault_of(refusal)
-        is_broken = fault is Fault.FORM and is_broken_at_form(refusal)
         return may_be_charged(
             refusal.status,
             refusal.codes,
             self._host,
-            is_passing=is_broken or fault in {Fault.PASSING, Fault.FILTER},
+            is_passing=is_after_work(refusal) or fault_of(refusal) in {Fault.PASSING, Fault.FILTER},
             is_page=refusal.is_page,
             is_in_answer=is_in_answer,
             is_own_key=self._budget.is_own_key,
