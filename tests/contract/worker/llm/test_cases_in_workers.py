@@ -19,7 +19,14 @@ REFUSED = (
     "form/json_object",
 )
 """One request for notes meets them one after the other."""
-ANSWERED = ("bill/own_key_fee", "reading/eleven", "transport/stream_cut", "reading/too_few")
+ANSWERED = (
+    "bill/own_key_fee",
+    "reading/eleven",
+    "transport/stream_cut",
+    "bill/priority_of_a_project",
+    "transport/stream_of_responses",
+    "reading/too_few",
+)
 """Each of them is one iteration's."""
 ENDED = ("bill/own_key_cap", "failure/lasting_400", "failure/key_wrong", "failure/quota")
 ENDINGS = {
