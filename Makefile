@@ -178,9 +178,9 @@ generators: $(STAMP) ## Make clients of both APIs with six public generators, co
 	  tests/contract/bridge/http_door/test_generated_door_clients.py --log-cli-level=INFO --log-disable=httpx
 
 .PHONY: fuzz
-fuzz: $(STAMP) ## Feed workers 200 broken model answers, then their parser for 10 minutes
+fuzz: $(STAMP) ## Feed workers 200 broken model answers, then their parser and the salvage for 10 minutes each
 	@GATHER_MALFORMED_ANSWERS=200 $(BIN)/pytest tests/contract/worker/llm/test_malformed_answers.py
-	@GATHER_FUZZ_S=600 $(BIN)/pytest tests/unit/worker/llm/test_malformed_answers.py --log-cli-level=INFO -k breaks
+	@GATHER_FUZZ_S=1200 $(BIN)/pytest tests/unit/worker/llm/test_malformed_answers.py --log-cli-level=INFO -k breaks
 
 .PHONY: scan
 scan: $(STAMP) ## Run six public scanners over charts, Dockerfiles and code (ARGS="hadolint helm-lint": those alone)

@@ -60,8 +60,9 @@ _AFTER_OBJECT: Final = re.compile(
     rf"\s*+(?:[,\uff0c\]}};`</#\\]|$|\{{(?=\s*+(?:[{_QUOTES}]|{_BARE_KEY.pattern}))|\[(?=\s*+[{_QUOTES}\[{{]))"
     r"|[^\S\n]*+\n[^\S\n]*+\n"
 )
-_PROSE: Final = re.compile(r"""(?:[^"{]|\{(?!\s*+"))*+(?:\Z|\{)""")
-"""Behind an object, up to the next one."""
+_PROSE: Final = re.compile(r"""[\s,;`\]}]*+(?:[^"{}]|\{(?!\s*+")[^"{}]*+\}?+)*+(?:\Z|\{)""")
+"""Behind an object, up to the next one. Words that a bracket closes were in the object: its last quote is not
+its end."""
 _SWALLOWED: Final = re.compile(
     r"""["'“”„«»]\s*+[:\uff1a]"""  # the end of a key
     r"""|["'”»]\s*+[,\uff0c+]\s*+["'“„«]|["'”»][^\S\n]*+\n\s*+["'“„«]"""  # two strings

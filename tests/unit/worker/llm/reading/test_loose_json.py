@@ -80,6 +80,8 @@ def test_json_is_read_as_json_is(value: Any, is_ascii: bool, is_indented: bool) 
          [{"a": 1, "b": 1, "c": 0.5, "d": float("inf"), "e": None}]),
         ('{"a": {"b": 1}, "c": {"d": 2}, "e": {"f": ', [{"b": 1}, {"d": 2}]),
         ('{"a": "```json\\n{}\\n```"}', [{"a": "```json\n{}\n```"}]),
+        ('{"a": "x"} as {b} says', [{"a": "x"}]),
+        ('[{"a" "b"}, {"a": "x"}]} as it was said', [{"a": "x"}]),
     ],
 )  # fmt: skip
 def test_what_models_write_is_read(text: str, values: list[Any]) -> None:
@@ -104,6 +106,7 @@ def test_what_models_write_is_read(text: str, values: list[Any]) -> None:
         '{"a": "x" + "y"}',
         '{"a": "one", "b" "two"}',
         '{"a": "one",\n "b" "two"}',
+        '{"a": "the set "} is small\n},\n{',
     ],
 )
 def test_nothing_is_closed_that_the_text_does_not_close(text: str) -> None:
