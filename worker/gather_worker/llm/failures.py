@@ -51,6 +51,8 @@ class Guess(Enum):
     """One after the other, down to the words alone."""
     PROVIDERS = 1
     """With more of OpenRouter's providers: those too that ignore some of the fields."""
+    SHORTER = 2
+    """With room for half the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Rule:
     """Whether what the refusal names of the form is left out."""
     guess: Guess | None = None
     """The form after the same again, where nothing is named."""
+    guesses_max: int = 16
+    """How many such forms are tried, one after the other."""
 
 
 _NAME: Final = (
@@ -123,9 +127,9 @@ RULES: Final[dict[Fault, Rule]] = {
     ),
     Fault.LENGTH: Rule(
         "413, or any status with a code or words on the context's length or tokens a minute", 0,
-        "a shorter answer", True, End.PERSON,
+        "a shorter answer: as the words say, else half, once", True, End.PERSON,
         "prompt and answer do not fit: name a model with a larger window, or lower GATHER_LLM_MAX_TOKENS",
-        is_named=True,
+        is_named=True, guess=Guess.SHORTER, guesses_max=1,
     ),
     Fault.FORM: Rule(
         "a refusal that names a part of the request: response_format, max_tokens, the system message, "
@@ -188,7 +192,7 @@ def next_step(fault: Fault, now: Situation) -> Step:
         return Step.OTHER_FORM
     if now.times <= rule.again:
         return Step.AGAIN
-    if rule.guess and now.has_guessed_form:
+    if rule.guess and now.has_guessed_form and now.times <= rule.again + rule.guesses_max:
         return Step.OTHER_FORM
     return Step.FALLBACK if rule.has_fallback and now.has_fallback else Step.END
 

@@ -211,6 +211,11 @@ def form_for_more_providers(form: RequestForm) -> RequestForm | None:
     return _dropping(form, "provider.require_parameters")
 
 
+def form_for_half(form: RequestForm, asked: int) -> RequestForm | None:
+    """Return the form with room for half of an answer of `asked` tokens; None if that would be too short."""
+    return replace(form, limit_max=asked // 2) if asked // 2 >= LIMIT_LEAST else None
+
+
 def after_shapeless_answers(form: RequestForm) -> RequestForm:
     """Return the form after answers without the shape that was asked for: it seems to be ignored."""
     return replace(form, shape=_NEXT_SHAPE.get(form.shape, form.shape))

@@ -7,7 +7,13 @@ from gather_worker.errors import ModelRejected, ModelTransient
 from gather_worker.llm.asking.course import REQUESTS_MAX, Course
 from gather_worker.llm.asking.faults import Fault, fault_of, is_broken_at_form
 from gather_worker.llm.failures import ATTEMPTS_MAX, RULES, End, Guess, Situation, Step, next_step, said
-from gather_worker.llm.request_form import RequestForm, form_for_more_providers, other_form, plainer_form
+from gather_worker.llm.request_form import (
+    RequestForm,
+    form_for_half,
+    form_for_more_providers,
+    other_form,
+    plainer_form,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +84,21 @@ def failed_request(
         said(model, refusal, ends_as),
         retry_after_s,
         named=named,
-        guessed=_guessed(form, fault),
+        guessed=_guessed(form, fault, asked),
         others=others,
         is_of_form=fault is Fault.FORM and not is_broken,
         ends_as=ends_as,
     )
 
 
-def _guessed(form: RequestForm, fault: Fault) -> RequestForm | None:
+def _guessed(form: RequestForm, fault: Fault, asked: int) -> RequestForm | None:
     match RULES[fault].guess:
         case Guess.PLAINER:
             return plainer_form(form)
         case Guess.PROVIDERS:
             return form_for_more_providers(form)
+        case Guess.SHORTER:
+            return form_for_half(form, asked)
     return None
 
 
