@@ -60,6 +60,7 @@ _AFTER_OBJECT: Final = re.compile(
     rf"\s*+(?:[,\uff0c\]}};`</#\\]|$|\{{(?=\s*+(?:[{_QUOTES}]|{_BARE_KEY.pattern}))|\[(?=\s*+[{_QUOTES}\[{{]))"
     r"|[^\S\n]*+\n[^\S\n]*+\n"
 )
+_CLOSERS: Final = " \n\r\t,;`]}"
 _PROSE: Final = re.compile(r"""[\s,;`\]}]*+(?:[^"{}]|\{(?!\s*+")[^"{}]*+\}?+)*+(?:\Z|\{)""")
 """Behind an object, up to the next one. Words that a bracket closes were in the object: its last quote is not
 its end."""
@@ -154,7 +155,7 @@ class LooseReader:
         except _Torn:
             self._spend(TORN_WORK)
         # Words behind it may have put its last quote in doubt.
-        self._strict_end = self._end_of_json(start)
+        self._strict_end = self._end_of_json(start, is_within=bool(roots.torn or roots.inner))
         if self._strict_end > start:
             self._closed = []
             with suppress(_Torn):
@@ -165,19 +166,25 @@ class LooseReader:
         roots.torn.append(start)
         return start + 1
 
-    def _end_of_json(self, start: int) -> int:
+    def _end_of_json(self, start: int, *, is_within: bool) -> int:
         """Return where the value ends if it is JSON as the standard has it, else `start`.
 
-        With a quote in the words behind it a string in it may have gone on.
+        With a quote in the words behind it a string in it may have gone on; with words up to the text's end,
+        too, if it is within (`is_within`) something that is not whole: the text may be cut off in a string.
         """
         try:
             end = _JSON.raw_decode(self._text, start)[1]
-            return end if _PROSE.match(self._text, end) else start
         except json.JSONDecodeError as error:
             self._spend((error.pos - start) // STRICT_SPEED + error.pos // LINES_SPEED)
+            return start
         except RecursionError:
             self._spend(RECURSION_WORK)
-        return start
+            return start
+        prose = _PROSE.match(self._text, end)
+        if prose is None:
+            return start
+        is_to_end = prose.end() == len(self._text) and bool(prose[0].strip(_CLOSERS))
+        return start if is_within and is_to_end else end
 
     # --- values
 

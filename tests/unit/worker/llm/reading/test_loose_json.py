@@ -107,6 +107,7 @@ def test_what_models_write_is_read(text: str, values: list[Any]) -> None:
         '{"a": "one", "b" "two"}',
         '{"a": "one",\n "b" "two"}',
         '{"a": "the set "} is small\n},\n{',
+        '{"a" ["b", {"a": "the set \\""} is sma',
     ],
 )
 def test_nothing_is_closed_that_the_text_does_not_close(text: str) -> None:
