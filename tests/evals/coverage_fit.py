@@ -69,13 +69,15 @@ NOT_WEIGHED: Final = frozenset(
         *((trait, kind) for trait in ("topic", "bare", *UNLISTED) for kind in ("words", "passage_words")),
         *((trait, kind) for trait in ("statement", "specific", "bare") for kind in ("rival", "gloss_words")),
         *((trait, kind) for trait in UNLISTED for kind in ("rival", "film", "gloss_words")),
-        *((trait, kind) for trait in ("statement", "specific") for kind in ("matter", "film")),
+        *((trait, "matter") for trait in (*LISTED, *UNLISTED)),
+        *((trait, kind) for trait in ("statement", "specific") for kind in ("own_matter", "film")),
         *((trait, "no_trade") for trait in LISTED),
     }
 )
 """The constant is fitted apart. Words in common count for statements, and for topics as far as they are
 statements: notes for fitting avoid a topic's words, which must not count against it. A rival is one to any
-aspect, what has a gloss is a topic, and statements need not be about one matter."""
+aspect, what has a gloss is a topic, and statements need not be about one matter. The whole matter is weighed
+by `multilingual` alone, whose weights are older; the department's own tells other trades apart better."""
 SCALE_MIN: Final = 0.1
 """A likeness that hardly varies gets no great weight."""
 PAIRS: Final = 1_000.0

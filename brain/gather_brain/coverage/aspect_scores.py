@@ -22,6 +22,9 @@ from gather_brain.vectors import Matrix, unit_rows
 COMMON_SHARE: Final = 0.6
 """How much of an aspect's mean cosine with the usual film aspects is taken off: "tone" is near to
 everything."""
+FILM_SHARE: Final = 0.5
+"""How much of what the usual film aspects have in common is taken off a department's names, to tell its
+matter from film talk in general. Of 0, a half and all, a half told most notes of other trades apart."""
 NOTE_SHARE: Final = 0.5
 """Weight of the note's cosine beside the passage's."""
 RIVAL_COSINE_MAX: Final = 0.6
@@ -62,6 +65,8 @@ class Targets:
     matter: Matrix
     """What all aspects together are about, (d,): a note of an office is near to none of it, though it may be
     nearest to one."""
+    own_matter: Matrix
+    """The same without half of what all film talk has in common, (d,)."""
     film: Matrix
     """And what other departments' are, (d,)."""
     no_trade: Matrix
@@ -121,7 +126,8 @@ def targets_of(
     own = stacked(facets)
     names = Lexicon([aspect.cased for aspect in aspects])
     glosses = Lexicon([" ".join(aspect.facets[1:]) for aspect in aspects])
-    matter = unit_rows(own.rows[own.starts].mean(axis=0, keepdims=True))[0]
+    called = own.rows[own.starts]
+    matter = _mean_direction(called)
     nothing = np.zeros(len(facets), np.float32)
     bare = np.array([len(facet) == 1 for facet in facets], np.float32)
     unknown = bare * (1 - names.statements) ** 2
@@ -137,16 +143,25 @@ def targets_of(
     if not len(common):
         film = np.zeros_like(matter)
         return Targets(
-            own.rows, own.starts, nothing, common, nothing[:0], matter, film, no_trade, names, glosses, traits
+            *(own.rows, own.starts, nothing, common, nothing[:0], matter, matter, film, no_trade),
+            *(names, glosses, traits),
         )
     near = common @ own.rows.T
     offsets = COMMON_SHARE * np.maximum.reduceat(near, own.starts, axis=1).mean(axis=0)
     rivals = common[near.max(axis=1) < RIVAL_COSINE_MAX]
     rival_offsets = COMMON_SHARE * (rivals @ common.T).mean(axis=1)
+    own_matter = _mean_direction(unit_rows(called - FILM_SHARE * common.mean(axis=0)))
     film = rivals.sum(axis=0) / max(len(rivals), 1)
     return Targets(
-        own.rows, own.starts, offsets, rivals, rival_offsets, matter, film, no_trade, names, glosses, traits
+        *(own.rows, own.starts, offsets, rivals, rival_offsets, matter, own_matter, film, no_trade),
+        *(names, glosses, traits),
     )
+
+
+def _mean_direction(rows: Matrix) -> Matrix:
+    """Return the unit row, (d,), that rows point to together."""
+    direction: Matrix = unit_rows(rows.mean(axis=0, keepdims=True))[0]
+    return direction
 
 
 def aspect_scores(
@@ -193,11 +208,12 @@ def likenesses(sentences: Sentences, texts: Sequence[str], targets: Targets) -> 
         "rival": targets.topicality * (centred - rivals.max(axis=1, keepdims=True, initial=0.0)),
         "passage_words": targets.names.shares(found),
     }
-    matter = sentences.items @ targets.matter
+    matter, own_matter = sentences.items @ targets.matter, sentences.items @ targets.own_matter
     film = sentences.items @ targets.film
     of_no_trade = (sentences.items @ targets.no_trade.T).max(axis=1, initial=0.0)
     return {
         "matter": np.outer(matter, targets.topicality),
+        "own_matter": np.outer(own_matter, targets.topicality),
         "film": np.outer(film, targets.topicality),
         "no_trade": np.outer(of_no_trade, targets.topicality),
         **{kind: np.maximum.reduceat(each, sentences.starts, axis=0) for kind, each in passages.items()},

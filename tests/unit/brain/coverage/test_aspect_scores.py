@@ -97,6 +97,18 @@ def test_aspects_that_no_list_knows_are_told_and_how_few_they_are() -> None:
     assert max(five["few"]) == 0
 
 
+def test_a_departments_own_matter_is_apart_from_what_all_film_talk_has_in_common() -> None:
+    """A note on film in general is as near to the whole matter as one on the department, less to its own."""
+    facets = [_unit(0.8, 0.6), _unit(0.8, 0, 0.6)]
+    common = np.concatenate([_unit(0.8, 0, 0, 0.6), _unit(0.8, 0, 0, 0, 0.6)])
+    targets = targets_of(facets, ASPECTS[:2], common, NO_TRADE)
+    general, special = _unit(1)[0], _unit(0.56, 0.59, 0.59)[0]
+    assert general @ targets.matter == pytest.approx(special @ targets.matter, abs=0.02)
+    assert general @ targets.own_matter < special @ targets.own_matter - 0.2
+    alone = targets_of(facets, ASPECTS[:2], NO_COMMON, NO_TRADE)
+    assert np.array_equal(alone.own_matter, alone.matter)
+
+
 def test_what_is_of_no_trade_counts_for_less_where_no_list_knows_the_aspect() -> None:
     """Notes on meetings and lists could stand in any department."""
     targets = targets_of([AXES[[0]], AXES[[1]], AXES[[2]]], ASPECTS, FILM[:-1], NO_TRADE)
