@@ -42,6 +42,20 @@ def sources_of(model: ShippedModel) -> tuple[str, ...]:
     return (requirements_of(model), own, *(f"dev/artefacts/models/{name}" for name in files), *shared)
 
 
+def folder_name(word: Shipped) -> str:
+    """Return what a model's folder in the cache is called, as this version makes it."""
+    return f"{_artefact(word)}-{_key(word)}"
+
+
+def _artefact(word: Shipped) -> str:
+    return f"embedding-model-{word}"
+
+
+def _key(word: Shipped) -> str:
+    model = MODELS[word]
+    return content_key(ROOT, sources_of(model), (model.name,))
+
+
 def models_key() -> str:
     """Return the version of all models together."""
     return content_key(
@@ -71,9 +85,7 @@ class EmbeddingModels:
             assemble(model, downloads, folder)
             shutil.rmtree(downloads)
 
-        return self.artefacts.obtain(
-            f"embedding-model-{word}", content_key(ROOT, sources_of(model), (model.name,)), make
-        )
+        return self.artefacts.obtain(_artefact(word), _key(word), make)
 
     def all(self) -> Path:
         """Return a folder with the folders of all models, by their names, for a build of the image."""

@@ -17,6 +17,8 @@ from typing import Final, NoReturn
 from rich.console import Console
 
 from dev.artefacts.cache import Cache
+from dev.artefacts.embedding_models import folder_name
+from dev.artefacts.models.shipped_models import MODELS
 from dev.progress import Reporter
 from gather_brain.embeddings.onnx_model import CONFIG_FILE, ModelError, OnnxModel
 from gather_contracts.result import ExitCode
@@ -65,7 +67,8 @@ PAIRS_HINT: Final = "PAN and STS-B (duplicates): PAIRS names no folder; docs/dup
 
 
 def models_in(cache: Cache, wanted: Sequence[str]) -> dict[str, OnnxModel]:
-    """Return the cache's embedding models by their names, of each its newest; or those that are wanted.
+    """Return the cache's embedding models by their names, or those that are wanted; of each the folder that
+    this version makes, else the newest.
 
     Raises:
         InvalidInput: one that is wanted is not there, or cannot be loaded.
@@ -74,18 +77,27 @@ def models_in(cache: Cache, wanted: Sequence[str]) -> dict[str, OnnxModel]:
     named = [name for name in wanted if not Path(name).is_dir()]
     folders = [Path(name) for name in wanted if name not in named]
     if named or not wanted:
-        found = (file.parent for file in cache.root.glob(f"{MODEL_FOLDERS}/model.onnx"))
-        folders = [*sorted(found, key=lambda folder: folder.stat().st_mtime), *folders]
+        folders = [*cached_folders(cache), *folders]
     if not folders:
         raise TryAgain(f"{cache.root} has no embedding model; `make coverage-report` gets the default one")
-    newest = {name_of(folder): folder for folder in folders}
-    if missing := set(named) - newest.keys():
-        raise InvalidInput(f"no model {', '.join(sorted(missing))}; there are: {', '.join(sorted(newest))}")
-    kept = {name_of(Path(name)) if name not in named else name for name in wanted} or newest.keys()
+    by_name = {name_of(folder): folder for folder in folders}
+    if missing := set(named) - by_name.keys():
+        raise InvalidInput(f"no model {', '.join(sorted(missing))}; there are: {', '.join(sorted(by_name))}")
+    kept = {name_of(Path(name)) if name not in named else name for name in wanted} or by_name.keys()
     try:
-        return {name: OnnxModel(folder, name) for name, folder in newest.items() if name in kept}
+        return {name: OnnxModel(folder, name) for name, folder in by_name.items() if name in kept}
     except ModelError as error:
         raise InvalidInput(str(error)) from error
+
+
+def cached_folders(cache: Cache) -> list[Path]:
+    """Return the cache's folders of embedding models, the newest last, and behind it what this version makes.
+
+    Another version's model may have the same name and be newer.
+    """
+    current = {folder_name(word) for word in MODELS}
+    found = (file.parent for file in cache.root.glob(f"{MODEL_FOLDERS}/model.onnx"))
+    return sorted(found, key=lambda folder: (folder.name in current, folder.stat().st_mtime))
 
 
 def name_of(folder: Path) -> str:

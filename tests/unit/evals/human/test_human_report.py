@@ -1,5 +1,6 @@
 """The report on people's labels: its rows and tables, what is left out, and its command line."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from dev.artefacts.cache import Cache
+from dev.artefacts.embedding_models import folder_name
 from dev.paths import ROOT
 from dev.progress import Reporter
 from gather_brain.vectors import Matrix, unit_rows
@@ -14,7 +16,7 @@ from gather_worker.errors import InvalidInput, TryAgain
 from tests.evals.coverage import Vectors
 from tests.evals.human.brain_scores import BrainScores, shared_words
 from tests.evals.human.rank_statistics import over_all, spearman
-from tests.evals.human.report import left_out, models_in, parsed, report, rows_of
+from tests.evals.human.report import cached_folders, left_out, models_in, parsed, report, rows_of
 from tests.evals.human.sets.catalogue import SETS
 from tests.evals.human.tables import Cases, Comparison, Judged, Row, markdown_of, number, weak_first
 
@@ -113,6 +115,19 @@ def test_labelled_pairs_are_measured_without_a_calibration(brain: BrainScores, t
     (found,) = [each for each in rows_of(given, brain, reporter()) if each.measure == "duplicates"]
     assert found.labels == "own, held out, no calibration, flat cosine"
     assert found.sample == "6 pairs"
+
+
+def test_a_model_that_another_version_made_is_not_taken_for_this_ones(tmp_path: Path) -> None:
+    """Though it be newer: both have the same name."""
+    ages = {folder_name("fast"): 30, "embedding-model-0123456789abcdef": 10, "my-embedding-model": 20}
+    for name, age in ages.items():
+        folder = tmp_path / "artefacts" / name
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").touch()
+        os.utime(folder, (1_000_000 - age, 1_000_000 - age))
+    assert [folder.name for folder in cached_folders(Cache(tmp_path))] == [
+        "my-embedding-model", "embedding-model-0123456789abcdef", folder_name("fast")
+    ]  # fmt: skip
 
 
 def test_what_is_not_measured_is_said_with_how_to_get_it(tmp_path: Path) -> None:
