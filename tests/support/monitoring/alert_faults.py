@@ -1,6 +1,7 @@
 """Faults of a release on a cluster, each with the alerts that it lets fire; all is mended afterwards."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -43,6 +44,7 @@ SEVEN: Final = [
     "editing",
 ]
 """Departments of the demo's CMS."""
+REFUSED_EVERY_S: Final = 5
 END_S: Final = 420
 """For a run that a fault slows down, on a busy machine."""
 
@@ -111,17 +113,39 @@ def neo4j_hangs(world: World) -> Iterator[None]:
 
 @contextmanager
 def the_door_has_no_rights(world: World) -> Iterator[None]:
-    """Its RoleBinding is gone, and its pod a new one; what is submitted is refused."""
+    """Its RoleBinding is gone, and its pod a new one; what is submitted is refused, again and again.
+
+    What was counted before a new pod's first scrape is no increase.
+    """
     binding = json.loads(world.gather.kubectl("get", "rolebinding", DOOR, "-o", "json"))
     kept = {key: binding["metadata"][key] for key in ("name", "labels", "annotations")}
     world.gather.kubectl("delete", "rolebinding", DOOR)
     try:
         world.gather.kill_pods("app.kubernetes.io/component=http-door")
         wait_for("answers of the new pod", lambda: _refusals(world) == 8, 120, 1)
-        yield
+        with again_and_again(lambda: _refusals(world), REFUSED_EVERY_S):
+            yield
     finally:
         world.gather.kubectl("create", "-f", "-", stdin=json.dumps({**binding, "metadata": kept}))
         world.gather.wait_ready(DOOR)
+
+
+@contextmanager
+def again_and_again(act: Callable[[], object], every_s: float) -> Iterator[None]:
+    """Do something every so often while the block lasts."""
+    ended = threading.Event()
+
+    def turns() -> None:
+        while not ended.wait(every_s):
+            act()
+
+    thread = threading.Thread(target=turns)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _refusals(world: World) -> int:
@@ -276,8 +300,8 @@ def the_model_is_slow(world: World) -> Iterator[None]:
 
 @contextmanager
 def mongodb_halts(world: World) -> Iterator[None]:
-    """It stands still for 0.6 s again and again while a run works, so that most calls take that long."""
-    play(world, "slow-mongodb", 14, 2, halting(world.gather, "mongodb", stopped_s=0.6, works_s=0.005))
+    """It stands still for a second again and again while a run works: one call in six takes that long."""
+    play(world, "slow-mongodb", 14, 2, halting(world.gather, "mongodb", stopped_s=1.0, works_s=0.005))
     yield
 
 

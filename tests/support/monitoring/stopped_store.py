@@ -58,12 +58,18 @@ def stopped_for(gather: DeployedGather, store: str, seconds: float) -> Iterator[
 @contextmanager
 def halting(gather: DeployedGather, store: str, stopped_s: float, works_s: float) -> Iterator[None]:
     """Let a store stop and go on by turns, for the time of the block."""
+    # Once: looking for them takes a tenth of a second, in which a hundred calls are answered.
+    processes = processes_of(gather, store)
     ended = threading.Event()
 
     def turns() -> None:
-        while not ended.wait(works_s):
-            with stopped(gather, store):
+        try:
+            while not ended.wait(works_s):
+                _send(processes, signal.SIGSTOP)
                 ended.wait(stopped_s)
+                _send(processes, signal.SIGCONT)
+        finally:
+            _send(processes, signal.SIGCONT)
 
     thread = threading.Thread(target=turns)
     thread.start()
