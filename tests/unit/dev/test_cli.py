@@ -96,7 +96,7 @@ def test_the_demo_refuses_a_language_that_it_does_not_speak() -> None:
     """With those that it does."""
     result = CliRunner().invoke(main.app, ["demo", "--language", "fr"])
     assert result.exit_code == 2
-    assert all(f"'{language}'" in result.output for language in Language)
+    assert all(f"'{language}'" in result.output for language in Language), result.output
 
 
 @pytest.mark.parametrize(("language", "embedding"), [(Language.EN, "fast"), (Language.DE, "multilingual")])
