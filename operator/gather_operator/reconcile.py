@@ -102,12 +102,11 @@ class Reconciler:
         self._pacer = ActionPacer(clock)
         self._patience = PodPatience(clock)
         self._unwritable: set[str] = set()
-        of_others = (dependencies.live, dependencies.observer, dependencies.publisher, dependencies.writer)
-        events = () if dependencies.events is None else (dependencies.events,)
         self._memories = (
-            *(*of_others, dependencies.cms, dependencies.start_patience, *events),
-            *(self._documents, self._pacer, self._patience),
-        )
+            self._documents, self._pacer, self._patience, dependencies.start_patience, dependencies.cms,
+            dependencies.live, dependencies.observer, dependencies.publisher, dependencies.writer,
+            *((dependencies.events,) if dependencies.events is not None else ()),
+        )  # fmt: skip
 
     async def work(self, uid: str) -> Next:
         """Make one pass; return when the next is wanted.

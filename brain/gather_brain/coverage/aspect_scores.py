@@ -8,7 +8,7 @@ labels have it with the embedding model at work (`evidence/constants.py`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -140,21 +140,22 @@ def targets_of(
         # What stands out among few says little of what a note is about.
         "few": unknown * max(0.0, 1 - len(facets) / ASPECTS_ENOUGH),
     }
+    targets = Targets(
+        own.rows, own.starts, offsets=nothing, rivals=common, rival_offsets=nothing[:0], matter=matter,
+        own_matter=matter, film=np.zeros_like(matter), no_trade=no_trade, names=names, glosses=glosses,
+        traits=traits,
+    )  # fmt: skip
     if not len(common):
-        film = np.zeros_like(matter)
-        return Targets(
-            *(own.rows, own.starts, nothing, common, nothing[:0], matter, matter, film, no_trade),
-            *(names, glosses, traits),
-        )
+        return targets
     near = common @ own.rows.T
-    offsets = COMMON_SHARE * np.maximum.reduceat(near, own.starts, axis=1).mean(axis=0)
     rivals = common[near.max(axis=1) < RIVAL_COSINE_MAX]
-    rival_offsets = COMMON_SHARE * (rivals @ common.T).mean(axis=1)
-    own_matter = _mean_direction(unit_rows(called - FILM_SHARE * common.mean(axis=0)))
-    film = rivals.sum(axis=0) / max(len(rivals), 1)
-    return Targets(
-        *(own.rows, own.starts, offsets, rivals, rival_offsets, matter, own_matter, film, no_trade),
-        *(names, glosses, traits),
+    return replace(
+        targets,
+        offsets=COMMON_SHARE * np.maximum.reduceat(near, own.starts, axis=1).mean(axis=0),
+        rivals=rivals,
+        rival_offsets=COMMON_SHARE * (rivals @ common.T).mean(axis=1),
+        own_matter=_mean_direction(unit_rows(called - FILM_SHARE * common.mean(axis=0))),
+        film=rivals.sum(axis=0) / max(len(rivals), 1),
     )
 
 

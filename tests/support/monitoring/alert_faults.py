@@ -1,7 +1,6 @@
 """Faults of a release on a cluster, each with the alerts that it lets fire; all is mended afterwards."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -26,7 +25,7 @@ from tests.support.monitoring.callers import (
     context,
     coverage,
 )
-from tests.support.monitoring.stopped_store import halting, stopped, stopped_for
+from tests.support.monitoring.stopped_store import again_and_again, halting, stopped, stopped_for
 
 CELERY_DOOR: Final = "gather-celery-door"
 OPERATOR: Final = "gather-operator"
@@ -123,29 +122,11 @@ def the_door_has_no_rights(world: World) -> Iterator[None]:
     try:
         world.gather.kill_pods("app.kubernetes.io/component=http-door")
         wait_for("answers of the new pod", lambda: _refusals(world) == 8, 120, 1)
-        with again_and_again(lambda: _refusals(world), REFUSED_EVERY_S):
+        with again_and_again(lambda _: _refusals(world), REFUSED_EVERY_S):
             yield
     finally:
         world.gather.kubectl("create", "-f", "-", stdin=json.dumps({**binding, "metadata": kept}))
         world.gather.wait_ready(DOOR)
-
-
-@contextmanager
-def again_and_again(act: Callable[[], object], every_s: float) -> Iterator[None]:
-    """Do something every so often while the block lasts."""
-    ended = threading.Event()
-
-    def turns() -> None:
-        while not ended.wait(every_s):
-            act()
-
-    thread = threading.Thread(target=turns)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _refusals(world: World) -> int:

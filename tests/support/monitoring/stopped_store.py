@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -60,16 +60,24 @@ def halting(gather: DeployedGather, store: str, stopped_s: float, works_s: float
     """Let a store stop and go on by turns, for the time of the block."""
     # Once: looking for them takes a tenth of a second, in which a hundred calls are answered.
     processes = processes_of(gather, store)
+
+    def halt(ended: threading.Event) -> None:
+        _send(processes, signal.SIGSTOP)
+        ended.wait(stopped_s)
+        _send(processes, signal.SIGCONT)
+
+    with again_and_again(halt, works_s):
+        yield
+
+
+@contextmanager
+def again_and_again(act: Callable[[threading.Event], object], every_s: float) -> Iterator[None]:
+    """Do something every so often while the block lasts; it gets what is set when the block ends."""
     ended = threading.Event()
 
     def turns() -> None:
-        try:
-            while not ended.wait(works_s):
-                _send(processes, signal.SIGSTOP)
-                ended.wait(stopped_s)
-                _send(processes, signal.SIGCONT)
-        finally:
-            _send(processes, signal.SIGCONT)
+        while not ended.wait(every_s):
+            act(ended)
 
     thread = threading.Thread(target=turns)
     thread.start()

@@ -71,7 +71,7 @@ class PriceEstimate:
 
     @property
     def worst(self) -> Price:
-        """Return the price of the dearest tier that serves the model."""
+        """Return the price of the most expensive tier that serves the model."""
         return self.price.raised_by(self.premium)
 
 

@@ -42,7 +42,8 @@ def _call(arguments: Any, at: Any = None, name: Any = None) -> dict[str, Any]:
     return {"tool_calls": [{"index": at, "function": {"name": name, "arguments": text}}]}
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
+def objects_in(value: Any) -> list[dict[str, Any]]:
+    """Return a list's objects, none of what is no list."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
@@ -66,8 +67,8 @@ def _of_completions(document: Chunk) -> Chunk:
 def _of_google(document: Chunk) -> Chunk:
     rest = {name: value for name, value in document.items() if name != "candidates"}
     choices = list[Any]()
-    for place, candidate in enumerate(_objects(document["candidates"])):
-        deltas = [*map(_google_part, _objects(_inner(candidate, "content", "parts"))), {}]
+    for place, candidate in enumerate(objects_in(document["candidates"])):
+        deltas = [*map(_google_part, objects_in(_inner(candidate, "content", "parts"))), {}]
         end, index = candidate.get("finishReason"), candidate.get("index", place)
         choices += [choice for delta in deltas for choice in _chunk(delta, end, index)["choices"]]
     return {**rest, "choices": choices}
@@ -98,8 +99,8 @@ def _responses_end(response: Any) -> Chunk:
     """Return the last event's chunk: it may hold the whole answer, which then goes before its pieces."""
     if not isinstance(response, dict):
         return {}
-    items = _objects(response.get("output"))
-    parts = [part for item in items for part in _objects(item.get("content"))]
+    items = objects_in(response.get("output"))
+    parts = [part for item in items for part in objects_in(item.get("content"))]
     text = "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
     calls = [call for item in items if "arguments" in item for call in _call(item["arguments"])["tool_calls"]]
     end = _inner(response, "incomplete_details", "reason") or response.get("status")

@@ -8,7 +8,7 @@ an error in the middle, behind which what came before it is kept.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from gather_worker.llm.access.native_streams import as_chunk
+from gather_worker.llm.access.native_streams import as_chunk, objects_in
 
 CHOICES_MAX: Final = 16
 JOINED: Final = frozenset(
@@ -19,14 +19,14 @@ JOINED: Final = frozenset(
 
 def is_chunk(document: Mapping[str, Any]) -> bool:
     """Return whether a document is a part of a stream, and no whole completion."""
-    return any("delta" in choice for choice in _objects(document.get("choices")))
+    return any("delta" in choice for choice in objects_in(document.get("choices")))
 
 
-def are_chunks(value: Any) -> bool:
+def are_chunks(entries: list[Any]) -> bool:
     """Return whether a JSON list is a stream: Google's, unless it is asked for events."""
-    if not isinstance(value, list) or len(value) <= 1 or not all(isinstance(each, dict) for each in value):
+    if len(entries) <= 1 or not all(isinstance(each, dict) for each in entries):
         return False
-    return is_chunk(value[0]) or "candidates" in value[0]
+    return is_chunk(entries[0]) or "candidates" in entries[0]
 
 
 def join_chunks(chunks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _choices(chunk: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a chunk's parts of answers; Ollama's own form has one, without a list around it."""
     if "choices" not in chunk and isinstance(chunk.get("message"), dict):
         return [{"index": 0, "delta": chunk["message"], "finish_reason": chunk.get("done_reason")}]
-    return _objects(chunk.get("choices"))
+    return objects_in(chunk.get("choices"))
 
 
 class _Choice:
@@ -106,7 +106,7 @@ class _Calls:
 
     def add(self, parts: Any) -> None:
         """Take one delta's parts."""
-        for part in _objects(parts):
+        for part in objects_in(parts):
             named, index = part.get("id"), part.get("index")
             index = index if isinstance(index, int) else max(len(self._calls) - (not named), 0)
             at = self._at.get(index)
@@ -145,7 +145,3 @@ def _highest(known: Any, new: Any) -> Any:
     if isinstance(known, int | float) and isinstance(new, int | float):
         return max(known, new)
     return known if new is None else new
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -49,7 +49,7 @@ def _tier(name: str) -> str:
 
 
 def _times(tier: str) -> float:
-    """Return the price of a tier; one that nobody has named yet may be a dear one."""
+    """Return the price of a tier; one that nobody has named yet may be expensive."""
     if tier in USUAL_TIERS:
         return 1.0
     return FAST if tier == "fast" else PREMIUM

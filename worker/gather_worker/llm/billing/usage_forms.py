@@ -199,9 +199,8 @@ def _bill_of(usage: dict[str, Any]) -> Bill:
         tokens_in = max(0, total - said_out) + _more_in(usage)
         tokens_out = max(tokens_out or 0, said_out + reasoning)
     if not reasoning and total is not None and tokens_in is not None and said_out is not None:
-        reasoning = max(
-            0, total - tokens_in - said_out
-        )  # Google's compatible endpoint has it in the total alone
+        # Google's compatible endpoint has it in the total alone.
+        reasoning = max(0, total - tokens_in - said_out)
     written = _written(usage, details_in)
     sound_in, sound_out = (_most(each, ("audio_tokens",)) or 0 for each in (details_in, details_out))
     tools = usage.get("server_tool_use")
