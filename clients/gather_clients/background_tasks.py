@@ -10,11 +10,13 @@ AGAIN_S: Final = 5.0
 
 async def end_tasks(tasks: Iterable["asyncio.Task[Any]"]) -> None:
     """Cancel the tasks until all have ended; what they raise is theirs."""
-    pending = {task for task in tasks if not task.done()}
-    while pending:
+    every = set(tasks)
+    while pending := {task for task in every if not task.done()}:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
+        await asyncio.wait(pending, timeout=AGAIN_S)
+    # Nobody else may look, and then asyncio would log it.
+    await asyncio.gather(*every, return_exceptions=True)
 
 
 class ProcessTasks:

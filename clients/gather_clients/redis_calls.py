@@ -201,6 +201,11 @@ async def refuse_cluster(place: RedisPlace, timeout_s: float) -> None:
         raise ConfigurationError(CLUSTER)
 
 
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
+
+
 class RedisCalls:
     """One Redis, and calls to it that take `limit_s` at most, connecting and repeating included.
 
@@ -222,17 +227,18 @@ class RedisCalls:
         Python 3.11's `asyncio.wait_for`, by which the library sends, loses a cancellation that comes with the
         answer; a task that is to end would go on.
         """
-        task = asyncio.current_task()
-        before = task.cancelling() if task is not None else 0
+        before = _cancellations()
         try:
             async with asyncio.timeout(self._limit_s), self._slots:
                 answer = await awaitable
         except (RedisError, OSError, TimeoutError) as error:
+            if _cancellations() > before:
+                raise asyncio.CancelledError from error
             raise self._unavailable(error) from error
         finally:
             if asyncio.iscoroutine(awaitable):
                 awaitable.close()  # where it never had its turn
-        if task is not None and task.cancelling() > before:
+        if _cancellations() > before:
             raise asyncio.CancelledError
         return answer
 

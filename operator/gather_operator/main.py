@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.configuration import (
     exits_if_misconfigured,
     read_settings,
@@ -129,8 +130,7 @@ async def run(settings: Settings) -> None:
         stop.cancel()
         if not work.done():
             logger.info("stopping")
-            work.cancel()
-        await asyncio.gather(work, stop, return_exceptions=True)
+        await end_tasks((work, stop))
         if not work.cancelled() and (error := work.exception()) is not None:
             raise error
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 from dev.service_process import HOST
+from gather_clients.background_tasks import end_tasks
 
 CHUNK_BYTES = 65_536
 START_TIMEOUT_S = 30
@@ -82,9 +83,7 @@ class Way:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
             asks.close()
 
 
@@ -127,9 +126,7 @@ def ways_to(**uris: str) -> Iterator[dict[str, Way]]:
         for server in servers:
             server.close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await end_tasks(others)
 
     servers = asyncio.run_coroutine_threadsafe(open_all(), loop).result(START_TIMEOUT_S)
     try:

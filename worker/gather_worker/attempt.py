@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from gather_clients.background_tasks import end_tasks
 from gather_worker.errors import DeadlineNear, Terminated
 
 T = TypeVar("T")
@@ -79,10 +80,8 @@ class Attempt:
             self.check()
             raise DeadlineNear("the attempt's time is over")
         finally:
-            for future in (task, stop):
-                future.cancel()
             # What the work ends with now, or has ended with in this very moment, is nobody's any more.
-            await asyncio.gather(task, stop, return_exceptions=True)
+            await end_tasks((task, stop))
 
     async def sleep(self, duration_s: float) -> None:
         """Wait, but no longer than until SIGTERM or the deadline, which raise."""
@@ -94,4 +93,5 @@ class Attempt:
             await asyncio.sleep(min(duration_s, 0.2, self.saving_remaining_s))
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._terminated.wait(), duration_s)
+            async with asyncio.timeout(duration_s):
+                await self._terminated.wait()

@@ -41,6 +41,7 @@ class DelayQueue(Generic[T]):
                 return self._waiting.pop(key)[1]
             remaining_s = None if key is None else self._waiting[key][0] - self._clock()
             try:
-                await asyncio.wait_for(self._changed.wait(), remaining_s)
+                async with asyncio.timeout(remaining_s):
+                    await self._changed.wait()
             except TimeoutError:
                 continue

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from gather_bridge.errors import SocketRefused
 from gather_bridge.exports.export_slots import ExportSlots
 from gather_bridge.metrics import Metrics
+from gather_clients.background_tasks import end_tasks
 from gather_clients.configuration import secret_now
 from gather_clients.web.metric_series import begin_at_zero
 
@@ -148,9 +149,7 @@ class Answer(Response):
             with self._held(lambda: _end(sending)):
                 await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            hearing.cancel()
-            sending.cancel()
-            await asyncio.gather(hearing, sending, return_exceptions=True)
+            await end_tasks((hearing, sending))
         if self._is_whole:
             # Its client may have gone while the process was waited for.
             self._exporter.count(self._job, "sent")

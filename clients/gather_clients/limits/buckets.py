@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.backoff import Backoff
 from gather_clients.limits.gcra import LimitState, Policy, charge, state_of
 
@@ -120,8 +121,7 @@ class Buckets:
     async def close(self) -> None:
         """Close the shared buckets and stop waiting for them."""
         if self._reconnecting is not None:
-            self._reconnecting.cancel()
-            await asyncio.gather(self._reconnecting, return_exceptions=True)
+            await end_tasks([self._reconnecting])
         if self._shared is not None:
             await self._shared.close()
 

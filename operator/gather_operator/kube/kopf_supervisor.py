@@ -76,11 +76,13 @@ class KopfSupervisor:
         try:
             while not (ended.is_set() or self._canary.is_silent()):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(ended.wait(), CHECK_S)
+                    async with asyncio.timeout(CHECK_S):
+                        await ended.wait()
         finally:
             stop.set_result(None)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await ended.wait()
         logger.warning("restarting the GatherRun watch", extra={"silent": self._canary.is_silent()})
         self._canary.restarted()
         return has_delivered.is_set()

@@ -16,6 +16,7 @@ import httpx
 
 from dev.progress import Reporter, Step
 from dev.rooms import BRAIN_KEY
+from gather_clients.background_tasks import end_tasks
 from tests.bench.brain.calls import Call, Calls
 from tests.bench.brain.rows import COVERAGE_ITEMS
 from tests.bench.brain.seed import project_ids
@@ -124,8 +125,7 @@ async def _measured(
     try:
         await asyncio.gather(*(_drive(client, kind, started, seconds) for kind in kinds))
     finally:
-        watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
+        await end_tasks([watcher])
     passed = time.perf_counter() - started
     brain, neo4j = (now - then for now, then in zip(_cpu(stage), used, strict=True))
     after = memory_of(stage.brain.pid)

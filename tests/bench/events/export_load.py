@@ -22,6 +22,7 @@ from dev.progress import Reporter
 from dev.rooms import bridge_service
 from dev.service_process import ServiceProcess
 from dev.stores import running
+from gather_clients.background_tasks import end_tasks
 from gather_clients.event_log import EventLog
 from gather_contracts import names
 from tests.bench.events.stage import port_of
@@ -162,8 +163,7 @@ async def _export(  # noqa: PLR0917 - what one row is made of
             first_s = first_s or time.perf_counter() - began_s
             size, last = size + len(piece), (last + piece)[-300:]
     took_s = time.perf_counter() - began_s
-    looking.cancel()
-    await asyncio.gather(looking, return_exceptions=True)
+    await end_tasks([looking])
     if name == "jsonl" and json.loads(last.splitlines()[-1])["notes"] < notes * 0.9:
         sys.exit("the export is not whole")
     return Row(name, took_s, first_s, size / MIB, max(highest), memory_of(_pid(bridge)).rss, list(delays))
@@ -194,9 +194,7 @@ async def listening(bridge: ServiceProcess, redis: str) -> AsyncIterator[list[fl
         try:
             yield delays
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
             await log.close()
 
 

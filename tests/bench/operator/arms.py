@@ -21,6 +21,7 @@ from dev.paths import ROOT
 from dev.progress import Reporter
 from dev.service_process import HOST, ServiceProcess, free_port, http_answers
 from dev.stores import running
+from gather_clients.background_tasks import end_tasks
 from gather_contracts import names
 from tests.bench.measure import cpu_s, memory_of
 from tests.bench.operator.control_plane import ControlPlane, control_plane
@@ -196,7 +197,8 @@ async def _watch_them(plane: ControlPlane, arm: Arm, runs: int, steps: int, pids
         before_s, cluster_s = sum(map(cpu_s, pids)), plane.cpu_s()
         if arm in FLOORS:
             floor = await _start_floor(plane, runs, arm, steps)
-            await asyncio.wait_for(floor.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await floor.wait()
         else:
             await create_runs(api, runs, steps)
         is_done = _ends(arm, runs, steps)
@@ -213,8 +215,7 @@ async def _watch_them(plane: ControlPlane, arm: Arm, runs: int, steps: int, pids
         seen = observer.seen
         # What follows an end, such as the release of a finalizer, belongs to it.
         await asyncio.sleep(AUDIT_S + 1)
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        await end_tasks([watching])
     spent_s = {program: now_s - cluster_s[program] for program, now_s in plane.cpu_s().items()}
     failures += _faults(arm, seen)
     outcome = Outcome(

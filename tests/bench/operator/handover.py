@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from dev.progress import Reporter
 from dev.service_process import ServiceProcess
+from gather_clients.background_tasks import end_tasks
 from tests.bench.operator.arms import NAMESPACE, create_runs, operators
 from tests.bench.operator.control_plane import ControlPlane, control_plane
 from tests.bench.operator.plain_api import PlainApi
@@ -102,8 +103,7 @@ async def _once(api: PlainApi, running: Mapping[str, ServiceProcess], how: str) 
             await made.reach(len(made.at_s) + BEGUN)
         return Handover(how, taken_s, made.quiet_end_s(at_s) - at_s)
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        await end_tasks([watching])
 
 
 class _Made:

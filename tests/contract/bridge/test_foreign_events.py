@@ -128,7 +128,8 @@ async def test_a_herd_comes_back_at_once(serving: Any, log: EventLog, project: s
 
     herd = [asyncio.create_task(come_back(n % 7)) for n in range(clients)]
     for _ in range(clients):
-        await asyncio.wait_for(ready.get(), 60)
+        async with asyncio.timeout(60):
+            await ready.get()
     await log.append(an_event(project))
     go_on.set()
     found = await asyncio.gather(*herd)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from gather_clients.background_tasks import end_tasks
 from gather_operator.brain import brain_probe
 from gather_operator.brain.brain_probe import BrainProbe
 from gather_operator.decisions.facts import BrainFacts
@@ -39,8 +40,7 @@ async def probing(url: str) -> AsyncIterator[BrainProbe]:
     try:
         yield probe
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 import redis.asyncio as redis
 
 from dev.service_process import ServiceProcess
+from gather_clients.background_tasks import end_tasks
 from gather_clients.event_log import EventLog
 from gather_contracts import names
 from gather_contracts.departments import ResolvedDepartment
@@ -166,6 +167,5 @@ async def test_live_numbers_arrive_and_are_filled_up_after_a_break(
         await log.append(iteration(run, 4))
         await until(lambda: iterations() == 4)
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
         await own.close()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis.asyncio as redis
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.event_log import EventLog, EventLogDamaged, EventLogUnavailable
 from gather_contracts import names
 from gather_contracts.events import IterationComplete, timestamp
@@ -92,8 +93,7 @@ async def heard(log: EventLog, runs: list[GatherRun], until: GatherRun, provoke:
                 await asyncio.wait({asyncio.create_task(done.wait()), task}, timeout=0.2)
                 assert not task.done()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
     return numbers
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.backoff import Backoff
 from gather_clients.kube_api import api_calls
 from gather_clients.kube_api.cluster_errors import ClusterError, ClusterUnavailable, Conflict
@@ -208,8 +209,7 @@ async def test_a_cancelled_watch_closes_its_connection(api: ScriptedApi, cluster
     task = asyncio.create_task(follow())
     async with asyncio.timeout(LIMIT_S):
         await started.wait()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
         await api.was_left.wait()
 
 
@@ -224,8 +224,7 @@ async def informing(cluster: Cluster) -> AsyncIterator[Informer[Any]]:
     try:
         yield observer.pods
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
 
 
 async def until(holds: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.backoff import Backoff
 from gather_operator.health import WatchCanary
 from gather_operator.kube import kopf_supervisor as module
@@ -46,8 +47,7 @@ async def watching(silence_s: float = 1.0) -> AsyncIterator[Seen]:
     try:
         yield seen
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
 
 
 @pytest.fixture(autouse=True)

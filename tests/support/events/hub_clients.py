@@ -13,6 +13,7 @@ from gather_bridge.live.hub import Hub
 from gather_bridge.live.pages import Pages
 from gather_bridge.live.replay import Position
 from gather_bridge.metrics import Metrics
+from gather_clients.background_tasks import end_tasks
 from gather_clients.event_log import EventLogUnavailable
 from gather_clients.stored_event import StoredEvent
 from gather_contracts.events import Deduplicating
@@ -104,5 +105,4 @@ async def listening(hub: Hub, project: str = P, asked: Position | None = None) -
             following.result()
         yield client
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        await end_tasks([following])

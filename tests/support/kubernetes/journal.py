@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeVar
 
+from gather_clients.background_tasks import end_tasks
 from gather_contracts import names
 from tests.support.kubernetes.plain_api import CORE, JOBS, RUNS, PlainApi
 
@@ -84,9 +85,7 @@ class Journals:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
 
     def open(self, namespace: str) -> Journal:
         """Begin the journal of a namespace in which nothing is yet."""

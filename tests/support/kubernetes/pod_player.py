@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from gather_clients.background_tasks import end_tasks
 from gather_contracts import names
 from gather_contracts.result import DepartmentResult, ExitCode, StopReason, encode_result
 from tests.support.kubernetes.plain_api import CORE, PlainApi, Unwanted, in_namespace
@@ -82,9 +83,7 @@ class PodPlayer:
 
     async def close(self) -> None:
         """Leave all pods as they are."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await end_tasks(self._tasks.values())
 
     async def _guarded(self, play: Callable[[Json], Awaitable[None]], pod: Json) -> None:
         try:

@@ -73,13 +73,16 @@ async def test_a_refusal_is_the_callers_error_and_an_answer_is_returned(
     await calls.close()
 
 
-async def test_a_cancellation_that_the_library_loses_is_not_lost() -> None:
-    """As `asyncio.wait_for` of Python 3.11 loses one that comes together with the answer."""
+@pytest.mark.parametrize("ends", ["with an answer", "with an error"])
+async def test_a_cancellation_that_the_library_loses_is_not_lost(ends: str) -> None:
+    """As `asyncio.wait_for` of Python 3.11 loses one that comes as what it waits for ends."""
 
     async def answers_all_the_same() -> str:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
+            if ends == "with an error":
+                raise ConnectionResetError from None
             return "answer"
         raise AssertionError
 

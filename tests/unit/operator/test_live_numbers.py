@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.backoff import Backoff
 from gather_clients.event_log import EventLogUnavailable
 from gather_clients.stored_event import StoredEvent
@@ -116,9 +117,9 @@ async def test_after_a_broken_connection_the_tail_fills_the_gap(monkeypatch: pyt
 
     listener = Listener(log, numbers, notify, lambda: ["p"])  # type: ignore[arg-type]
     task = asyncio.create_task(listener.run())
-    await asyncio.wait_for(done.wait(), LIMIT_S)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(LIMIT_S):
+        await done.wait()
+    await end_tasks([task])
     assert log.tails == ["p", "p"]
     assert numbers.of_run("uid")["story"].iterations == 4
 
@@ -129,9 +130,9 @@ async def test_numbers_of_another_shard_s_runs_are_not_kept() -> None:
     numbers, done = LiveNumbers(), asyncio.Event()
     listener = Listener(log, numbers, lambda _: done.set(), lambda: ["p"], "mine".__eq__)  # type: ignore[arg-type]
     task = asyncio.create_task(listener.run())
-    await asyncio.wait_for(done.wait(), LIMIT_S)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(LIMIT_S):
+        await done.wait()
+    await end_tasks([task])
     assert numbers.of_run("mine")["story"].iterations == 3
     assert numbers.of_run("uid") == {}
 
@@ -152,6 +153,6 @@ async def test_whatever_the_log_raises_listening_goes_on(monkeypatch: pytest.Mon
     done = asyncio.Event()
     listener = Listener(log, LiveNumbers(), lambda _: done.set(), lambda: ["p"])  # type: ignore[arg-type]
     task = asyncio.create_task(listener.run())
-    await asyncio.wait_for(done.wait(), LIMIT_S)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(LIMIT_S):
+        await done.wait()
+    await end_tasks([task])

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.backoff import Backoff
 from gather_contracts.resource import GatherRun
 from gather_contracts.snapshots.run_state import RunState
@@ -50,8 +51,7 @@ def a_run(version: int, uid: str = "u-1", iterations: int = 0) -> GatherRun:
 async def running(writer: SnapshotWriter) -> AsyncIterator[None]:
     task = asyncio.create_task(writer.run())
     yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end_tasks([task])
 
 
 async def test_a_version_with_the_same_status_is_not_written() -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.backoff import Backoff
 from gather_clients.kube_api.cluster_errors import ClusterUnavailable
 from gather_operator import work_queue as module
@@ -37,13 +38,13 @@ async def running(
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
 
 
 async def run_until(queue: WorkQueue, recorder: Recorder, work: Callable[[str], Awaitable[Next]]) -> None:
     async with running(queue, work):
-        await asyncio.wait_for(recorder.done.wait(), LIMIT_S)
+        async with asyncio.timeout(LIMIT_S):
+            await recorder.done.wait()
 
 
 async def test_a_key_queued_often_is_worked_on_once() -> None:
@@ -163,7 +164,8 @@ async def test_no_change_brings_a_held_key_forward_but_a_person_s(monkeypatch: p
         recorder.until = 2
         recorder.done.clear()
         queue.add("a", is_asked_for=True)
-        await asyncio.wait_for(recorder.done.wait(), LIMIT_S)
+        async with asyncio.timeout(LIMIT_S):
+            await recorder.done.wait()
     assert recorder.keys == ["a", "a"]
 
 
@@ -266,7 +268,8 @@ async def test_urgent_keys_have_workers_of_their_own() -> None:
         await asyncio.sleep(0)
         for number in range(RESERVED + 1):
             queue.add(f"stop {number}")
-        await asyncio.wait_for(recorder.done.wait(), LIMIT_S)
+        async with asyncio.timeout(LIMIT_S):
+            await recorder.done.wait()
     assert sorted(recorder.keys) == [f"stop {number}" for number in range(RESERVED + 1)]
 
 

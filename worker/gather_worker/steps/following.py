@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.brain_errors import BrainRejected, BrainUnauthorized
 from gather_clients.notes.note import Note
 from gather_worker.attempt import Attempt
@@ -52,8 +53,7 @@ class BrainFollower:
         """End what was begun; the next department goes on with it."""
         begun, self._begun = self._begun, None
         if begun is not None:
-            begun.cancel()
-            await asyncio.gather(begun, return_exceptions=True)
+            await end_tasks([begun])
 
     async def follow(self, read: Sequence[Note] = ()) -> bool:
         """Do it once and return whether something was written or deleted.

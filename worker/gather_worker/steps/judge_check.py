@@ -7,6 +7,7 @@ is asked beside the department's first steps; what it does not say in time, the 
 import asyncio
 from typing import Final
 
+from gather_clients.background_tasks import end_tasks
 from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import BudgetUsed, InvalidInput
 from gather_worker.llm.gateway import ModelGateway
@@ -53,5 +54,4 @@ class JudgeCheck:
     async def close(self) -> None:
         """End the look, whatever it has come to."""
         if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+            await end_tasks([self._looking])

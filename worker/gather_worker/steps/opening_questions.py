@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
+from gather_clients.background_tasks import end_tasks
 from gather_contracts.brain import CONTENT_MAX, ContextResponse, Duplicate
 from gather_worker.department.task import DepartmentTask
 from gather_worker.services.brain import RELATED_NODES, Brain
@@ -32,7 +33,7 @@ class AskedAhead:
     async def close(self) -> None:
         """Ask no longer."""
         if self._task is not None:
-            self._task.cancel()
+            await end_tasks([self._task])
         await self.settle()
 
 

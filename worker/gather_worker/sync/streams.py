@@ -6,6 +6,8 @@ from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from gather_clients.background_tasks import end_tasks
+
 T = TypeVar("T")
 
 
@@ -29,8 +31,7 @@ async def reading_ahead(pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[Asyn
         async with aclosing(elements()) as stream:
             yield stream
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        await end_tasks([following])
 
 
 class Requests:
@@ -59,9 +60,7 @@ class Requests:
             if error is None:
                 await self._until_fewer_than(1)
         finally:
-            for task in self._under_way:
-                task.cancel()
-            await asyncio.gather(*self._under_way, return_exceptions=True)
+            await end_tasks(self._under_way)
 
     async def _until_fewer_than(self, many: int) -> None:
         while len(self._under_way) >= many:

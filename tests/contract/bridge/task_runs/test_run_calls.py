@@ -12,6 +12,7 @@ from gather_bridge.task_runs.run_calls import TaskRuns
 from gather_bridge.task_runs.task_data import build_manifest, read_task
 from gather_bridge.task_runs.task_states import Task, TaskState
 from gather_bridge.task_runs.watched_runs import WatchedRuns
+from gather_clients.background_tasks import end_tasks
 from gather_clients.kube_api.cluster_errors import Conflict, Missing
 from gather_contracts import names
 from tests.support.doors.doors_api import DoorsApi
@@ -58,8 +59,7 @@ async def watching(runs: TaskRuns, selector: str = SELECTOR) -> AsyncIterator[tu
             await watched.synced.wait()
         yield watched, seen
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
 
 
 async def test_a_task_is_one_run_however_often_it_is_created(

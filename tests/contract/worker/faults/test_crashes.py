@@ -328,7 +328,8 @@ async def test_the_next_notes_are_written_while_the_judge_reads(new_world: Calla
         if name == "generate" and asked.count("generate") > 1:
             is_next_asked.release()
         if name == "judge" and asked.count("judge") < ITERATIONS:
-            await asyncio.wait_for(is_next_asked.acquire(), 30)
+            async with asyncio.timeout(30):
+                await is_next_asked.acquire()
 
     world.model.wait = wait
     assert (await world.attempt())[0] is StopReason.ITERATIONS_USED

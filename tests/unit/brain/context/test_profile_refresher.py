@@ -17,6 +17,7 @@ from gather_brain.store.department_store import Departments, Overview, TopNode
 from gather_brain.themes.profiles import Profile, Refined, Sample, StoredProfile
 from gather_brain.themes.refinement import RefinementError
 from gather_brain.vectors import Matrix, unit_rows
+from gather_clients.background_tasks import end_tasks
 
 PHRASES = ["salt", "tide", "pump", "causeway", "ledger", "engineer", "sister"]
 ANSWER = '{"themes": ["salt and tide", "unpaid debts", "estranged sisters"]}'
@@ -121,8 +122,7 @@ async def running(refresher: ProfileRefresher) -> AsyncIterator[None]:
         async with asyncio.timeout(30):
             yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
 
 
 async def test_a_scheduled_department_gets_a_profile_that_requests_read() -> None:

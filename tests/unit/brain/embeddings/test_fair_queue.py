@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gather_brain.embeddings.fair_queue import OLDEST_EVERY, FairQueue, Flow
+from gather_clients.background_tasks import end_tasks
 
 
 async def take(queue: FairQueue, flow: Flow, costs: list[int], log: list[str], name: str) -> None:
@@ -83,15 +84,15 @@ async def test_a_cancelled_request_leaves_no_place_taken() -> None:
     async with queue.turn(queue.join(), 1):
         waiting = asyncio.create_task(take(queue, queue.join(), [1], [], "waiting"))
         await asyncio.sleep(0)
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+        await end_tasks([waiting])
         admitted = asyncio.create_task(take(queue, queue.join(), [1], [], "admitted"))
         await asyncio.sleep(0)
     admitted.cancel()
     with pytest.raises(asyncio.CancelledError):
         await admitted
     log: list[str] = []
-    await asyncio.wait_for(take(queue, queue.join(), [1], log, "next"), 5)
+    async with asyncio.timeout(5):
+        await take(queue, queue.join(), [1], log, "next")
     assert log == ["next"]
 
 
@@ -101,5 +102,6 @@ async def test_a_failed_turn_gives_its_place_back() -> None:
         async with queue.turn(queue.join(), 1):
             raise ValueError("model")
     log: list[str] = []
-    await asyncio.wait_for(take(queue, queue.join(), [1], log, "next"), 5)
+    async with asyncio.timeout(5):
+        await take(queue, queue.join(), [1], log, "next")
     assert log == ["next"]

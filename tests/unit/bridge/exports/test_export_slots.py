@@ -7,6 +7,7 @@ import pytest
 
 from gather_bridge.errors import SocketRefused
 from gather_bridge.exports.export_slots import WAITING_MAX, WAITING_OF_ONE, ExportSlots
+from gather_clients.background_tasks import end_tasks
 
 
 async def test_a_project_s_second_export_is_refused_with_429() -> None:
@@ -53,9 +54,7 @@ async def test_the_number_of_those_who_wait_is_bounded() -> None:
         with pytest.raises(SocketRefused):
             async with slots.taken("b"):
                 pass
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        await end_tasks(waiting)
 
 
 async def test_one_project_s_waiting_exports_keep_no_other_s_away() -> None:

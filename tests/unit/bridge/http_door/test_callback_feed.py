@@ -11,6 +11,7 @@ from gather_bridge.http_door.callback_feed import CallbackFeed
 from gather_bridge.http_door.door_metrics import DoorMetrics
 from gather_bridge.task_runs.task_states import Task
 from gather_bridge.webhooks.task_callbacks import Callback, CallbackState
+from gather_clients.background_tasks import end_tasks
 from gather_clients.event_log import EventLogUnavailable
 from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Missing
 from gather_contracts import names
@@ -64,8 +65,7 @@ async def play(store: FakeCallbackStore, marks: FakeMarks, feed: CallbackFeed, p
             await asyncio.sleep(0)
     for _ in range(5):
         await asyncio.sleep(0)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await end_tasks([running])
 
 
 @pytest.fixture(autouse=True)

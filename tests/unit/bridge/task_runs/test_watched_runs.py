@@ -10,6 +10,7 @@ import pytest
 
 from gather_bridge.task_runs import watched_runs
 from gather_bridge.task_runs.watched_runs import WatchedRuns
+from gather_clients.background_tasks import end_tasks
 from gather_clients.kube_api.cluster_errors import Missing
 
 
@@ -44,8 +45,7 @@ async def test_a_server_that_is_slow_to_answer_has_not_brought_all_there_is(
         async with asyncio.timeout(30):
             await watched.synced.wait()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
 
 
 def body(name: str, phase: str = "Running") -> dict[str, Any]:
@@ -148,5 +148,4 @@ async def test_a_watch_from_nothing_asks_for_the_runs_that_are_expected() -> Non
         assert watched.active() == 1
         assert list(watched.tasks) == ["there"]
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])

@@ -15,6 +15,7 @@ from gather_bridge.webhooks.delivery import JITTER, RETRY_MAX_S, Dispatcher
 from gather_bridge.webhooks.lease import Lease
 from gather_bridge.webhooks.registered_runs import RegisteredRuns, resumed
 from gather_bridge.webhooks.registrations import Registration, parse_registration
+from gather_clients.background_tasks import end_tasks
 from gather_clients.backoff import Backoff
 from gather_clients.outbox.outbox_entries import Waiting
 from gather_clients.stored_event import StoredEvent
@@ -104,8 +105,7 @@ class World:
             async with asyncio.timeout(30):
                 await self.all_ended.wait()
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks([task])
 
 
 @pytest.fixture

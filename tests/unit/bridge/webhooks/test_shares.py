@@ -7,6 +7,7 @@ import pytest
 
 from gather_bridge.webhooks import shares
 from gather_bridge.webhooks.shares import LIMITS, Lane, Pacer, Shares
+from gather_clients.background_tasks import end_tasks
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +25,7 @@ async def begun(given: Shares, stack: AsyncExitStack, project: str, receiver: st
 
 
 async def closed(stack: AsyncExitStack, *tasks: "asyncio.Task[None]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end_tasks(tasks)
     await stack.aclose()
 
 

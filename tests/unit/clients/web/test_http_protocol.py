@@ -53,7 +53,8 @@ async def test_a_connection_without_a_request_is_ended(address: tuple[str, int],
     """Although the client does not close it."""
     reader, writer = await asyncio.open_connection(*address)
     writer.write(sent)
-    read = await asyncio.wait_for(reader.read(), WAIT_S)
+    async with asyncio.timeout(WAIT_S):
+        read = await reader.read()
     assert read.startswith(b"HTTP/1.1 400 ") is (sent == b"nonsense\r\n\r\n")
     writer.close()
 
@@ -69,7 +70,8 @@ async def test_slow_bytes_of_a_head_do_not_extend_the_timer(address: tuple[str, 
 
     trickling = asyncio.create_task(trickle())
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-        await asyncio.wait_for(reader.readexactly(1), WAIT_S)
+        async with asyncio.timeout(WAIT_S):
+            await reader.readexactly(1)
     trickling.cancel()
     writer.close()
 
@@ -79,11 +81,14 @@ async def test_a_request_under_way_is_not_cut_off(address: tuple[str, int], appl
     reader, writer = await asyncio.open_connection(*address)
     writer.write(REQUEST)
     idle, idle_writer = await asyncio.open_connection(*address)
-    await asyncio.wait_for(idle.read(), WAIT_S)  # the keep-alive time is over
+    async with asyncio.timeout(WAIT_S):  # the keep-alive time is over
+        await idle.read()
     idle_writer.close()
     application.may_answer.set()
-    assert (await asyncio.wait_for(reader.readline(), WAIT_S)).startswith(b"HTTP/1.1 204 ")
+    async with asyncio.timeout(WAIT_S):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 204 ")
     writer.write(REQUEST)
-    rest = await asyncio.wait_for(reader.readuntil(b"HTTP/1.1 204 "), WAIT_S)
+    async with asyncio.timeout(WAIT_S):
+        rest = await reader.readuntil(b"HTTP/1.1 204 ")
     assert rest
     writer.close()

@@ -263,7 +263,8 @@ async def test_the_time_between_two_requests_is_slept_out(monkeypatch: pytest.Mo
     readings.ask("run")
     for _ in range(3):
         await reader.answer(DOWN)
-        await asyncio.wait_for(woken.get(), LIMIT_S)
+        async with asyncio.timeout(LIMIT_S):
+            await woken.get()
     await readings.close()
 
 

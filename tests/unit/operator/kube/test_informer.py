@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.backoff import Backoff
 from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Conflict
 from gather_contracts.result import StopReason
@@ -65,8 +66,7 @@ async def settle(api: Api, until: Any) -> Informer[JobFacts]:
                 await changed.wait()
                 changed.clear()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
     return informer
 
 

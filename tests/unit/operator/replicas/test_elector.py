@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Refused
 from gather_operator.errors import NotLeading
 from gather_operator.replicas.elector import Elector
@@ -161,19 +162,20 @@ class Acting:
 
 
 async def stop(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end_tasks([task])
 
 
 async def test_on_a_clean_end_the_next_replica_takes_over_at_once() -> None:
     """It does not wait for the duration; what was under way has ended before."""
     lease, first, second = LeaseInMemory(), Acting(), Acting()
     one = asyncio.create_task(Elector(DirectStore(lease), "one", SHORT).run(first))
-    await asyncio.wait_for(first.began.wait(), 2)
+    async with asyncio.timeout(2):
+        await first.began.wait()
     other = asyncio.create_task(Elector(DirectStore(lease), "other", SHORT).run(second))
     await stop(one)
     assert (first.ended, lease.record and lease.record.holder) == (1, "")
-    await asyncio.wait_for(second.began.wait(), 2 * SHORT.retry_s)
+    async with asyncio.timeout(2 * SHORT.retry_s):
+        await second.began.wait()
     await stop(other)
 
 
@@ -182,10 +184,12 @@ async def test_a_replica_whose_lease_was_taken_stops_with_its_next_renewal() -> 
     lease, acting = LeaseInMemory(), Acting()
     elector = Elector(DirectStore(lease), "me", SHORT)
     task = asyncio.create_task(elector.run(acting))
-    await asyncio.wait_for(acting.began.wait(), 2)
+    async with asyncio.timeout(2):
+        await acting.began.wait()
     assert lease.record is not None
     lease.write(LeaseRecord("thief", 60, version=lease.record.version))
-    await asyncio.wait_for(acting.stopped.wait(), 2 * SHORT.retry_s + 0.5)
+    async with asyncio.timeout(2 * SHORT.retry_s + 0.5):
+        await acting.stopped.wait()
     assert not elector.is_leading()
     assert not task.done()
     await stop(task)
@@ -199,12 +203,15 @@ async def test_without_an_api_server_a_replica_stops_at_its_deadline_and_goes_on
     store = DirectStore(lease)
     elector = Elector(store, "me", SHORT)
     task = asyncio.create_task(elector.run(acting))
-    await asyncio.wait_for(acting.began.wait(), 2)
+    async with asyncio.timeout(2):
+        await acting.began.wait()
     store.hangs, store.error = trouble == "hangs", ClusterUnavailable("gone") if trouble == "fails" else None
-    await asyncio.wait_for(acting.stopped.wait(), SHORT.deadline_s + SHORT.retry_s + 0.5)
+    async with asyncio.timeout(SHORT.deadline_s + SHORT.retry_s + 0.5):
+        await acting.stopped.wait()
     store.hangs, store.error = False, None
     acting.began.clear()
-    await asyncio.wait_for(acting.began.wait(), SHORT.call_s + SHORT.retry_s + 0.5)
+    async with asyncio.timeout(SHORT.call_s + SHORT.retry_s + 0.5):
+        await acting.began.wait()
     assert acting.begun == 2
     await stop(task)
 
@@ -236,7 +243,8 @@ async def test_seizing_waits_until_the_other_has_surely_stopped_and_keeps_the_le
     """As before an uninstallation; nobody takes over while Helm deletes the Deployment."""
     lease, first = LeaseInMemory(), Acting()
     one = asyncio.create_task(Elector(DirectStore(lease), "one", SHORT).run(first))
-    await asyncio.wait_for(first.began.wait(), 2)
+    async with asyncio.timeout(2):
+        await first.began.wait()
     states: list[int] = []
 
     async def act() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.kube_api.cluster_errors import ClusterUnavailable, Missing
 from gather_contracts import names
 from gather_operator.errors import NotLeading
@@ -110,8 +111,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end_tasks([task])
 
 
 async def test_a_namespace_that_ends_is_let_go_of_and_nothing_is_decided_any_more(build: Any) -> None:

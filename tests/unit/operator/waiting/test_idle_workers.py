@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from unittest.mock import patch
 
+from gather_clients.background_tasks import end_tasks
 from gather_operator.work_queue import LATE_SHARE, Next, WorkQueue
 
 
@@ -18,8 +19,7 @@ async def running(
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
 
 
 async def settled() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gather_clients.background_tasks import end_tasks
 from gather_clients.backoff import Backoff
 from gather_contracts import names
 from gather_operator.cms import shared_readings as module
@@ -78,8 +79,7 @@ async def operator(make_world: Any) -> AsyncIterator[Operator]:
     made = Operator(make_world())
     task = asyncio.create_task(made.queue.run(WORKERS, made.reconciler.work))
     yield made
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end_tasks([task])
     await made.readings.close()
 
 
@@ -201,6 +201,5 @@ async def test_after_a_while_the_run_goes_on_without_them(  # noqa: PLR0917
     assert operator.accepted("film")["reason"] == reason
     assert "world" in operator.accepted("film")["message"]
     await operator.until(lambda: not operator.readings._waiting)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end_tasks([task])
     await operator.readings.close()
