@@ -63,7 +63,7 @@ class NoteReader(ProjectDatabase):
     """One project's notes, for reading."""
 
     _seen: Mapping[bytes, Note] = {}
-    """What the last look for changes has read, by a hash of the document."""
+    """What the last look has read of the notes that changed last, by a hash of the document."""
 
     async def read_notes(self) -> ProjectRead:
         """Return the project's notes within the bounds, and log in one line what cannot be read."""
@@ -117,8 +117,7 @@ class NoteReader(ProjectDatabase):
                 kept = note if chars + note.size <= CHANGED_CHARS else _shortened(note)
                 chars += kept.size
                 found.append(kept)
-            whole = {id(note) for note in found}
-            self._seen = {key: note for key, note in seen.items() if id(note) in whole}
+            self._keep(seen, found)
             if not unread:
                 return found, frozenset()
             ids = self.items.find(query, {"_id": 1}).sort("lastUpdated", -1).limit(CHANGED_READ_MAX)
@@ -129,9 +128,10 @@ class NoteReader(ProjectDatabase):
 
     async def _read_all(self) -> ProjectRead:
         read = ProjectRead()
+        peoples, ours_seen = dict[bytes, Note](), dict[bytes, Note]()
         chars = 0
         # One more than is used tells whether there are more.
-        async for note in self._notes(PEOPLES, read.unread, PEOPLE_READ_MAX + 1):
+        async for note in self._notes(PEOPLES, read.unread, PEOPLE_READ_MAX + 1, peoples):
             if len(read.notes) == PEOPLE_READ_MAX:
                 read.is_cut = True
                 break
@@ -141,17 +141,23 @@ class NoteReader(ProjectDatabase):
             chars += note.size
             read.notes.append(note)
         ours = 0
-        async for note in self._notes(OURS, read.unread, OURS_READ_MAX + 1):
+        async for note in self._notes(OURS, read.unread, OURS_READ_MAX + 1, ours_seen):
             chars += note.size
             if ours == OURS_READ_MAX or chars > READ_CHARS:
                 read.is_cut = True
                 break
             ours += 1
             read.notes.append(note)
+        self._keep(peoples | ours_seen, read.notes)
         read.notes.sort(key=lambda note: (note.created_at, note.id))
         excluded = self.items.find(NOT_CANON, {"_id": 1}).limit(EXCLUDED_READ_MAX)
         read.excluded_ids = frozenset([id_text(document["_id"]) async for document in excluded])
         return read
+
+    def _keep(self, seen: Mapping[bytes, Note], found: Sequence[Note]) -> None:
+        """Keep for the next look what was read whole."""
+        whole = {id(note) for note in found}
+        self._seen = {key: note for key, note in seen.items() if id(note) in whole}
 
     async def _notes(
         self,
@@ -162,19 +168,20 @@ class NoteReader(ProjectDatabase):
     ) -> AsyncIterator[Note]:
         """Yield the notes that a query finds, the last changed first; count in `unread` what is none.
 
-        What the last look has read is not opened again; `seen` gets all that this one reads.
+        What the last look has kept is not opened again; `seen` gets the first that this one reads.
         """
         raw = self.items.with_options(codec_options=RAW)
         # By the application's index; an ObjectId of ours says nothing about when it was made.
         cursor = raw.find(query, FIELDS, batch_size=BATCH).sort("lastUpdated", -1).limit(limit)
         async with cursor.allow_disk_use(True) as documents:
             async for document in documents:
-                key = blake2b(document.raw, digest_size=KEY_BYTES).digest() if seen is not None else b""
+                is_kept = seen is not None and len(seen) < CHANGED_READ_MAX
+                key = blake2b(document.raw, digest_size=KEY_BYTES).digest() if is_kept else b""
                 note = self._seen.get(key) or self._note_of(document)
                 if not isinstance(note, Note):
                     unread[note] += 1
                     continue
-                if seen is not None:
+                if seen is not None and is_kept:
                     seen[key] = note
                 yield note
 

@@ -66,6 +66,19 @@ async def test_a_change_is_opened_once(world: World) -> None:
     assert await world.look() == (["a lamp", "a wall", "the sea"], frozenset(), 1)
 
 
+async def test_what_was_read_at_the_start_is_not_opened_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for what was too long to be kept whole."""
+    await world.write("a lamp", "the sea")
+    await world.store.read_notes()
+    await world.write("a wall")
+    assert await world.look() == (["a lamp", "a wall", "the sea"], frozenset(), 1)
+    monkeypatch.setattr(reading, "PEOPLE_WHOLE_CHARS", 0)
+    await world.store.read_notes()
+    assert (await world.look())[2] == 3
+
+
 async def test_a_second_change_is_seen_though_its_time_is_the_same(world: World) -> None:
     """Programs that write whole seconds change a note twice in one."""
     note_id, _ = await world.write("a lamp", "the sea")
