@@ -13,6 +13,8 @@ from gather_clients.configuration import secret_now
 T = TypeVar("T")
 
 POOL_MAX: Final = 4
+CLOSE_TIMEOUT_S: Final = 5.0
+"""The driver waits until each task of its own has ended, without a limit."""
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -53,8 +55,13 @@ class MongoConnection:
             raise
 
     async def close(self) -> None:
-        """Close the connections."""
-        await asyncio.gather(self.client.close(), *self._closing)
+        """Close the connections, within `CLOSE_TIMEOUT_S`."""
+        closing = {asyncio.create_task(self.client.close()), *self._closing}
+        _, late = await asyncio.wait(closing, timeout=CLOSE_TIMEOUT_S)
+        for each in late:
+            each.cancel()
+        if late:
+            _LOGGER.warning("clients of MongoDB that did not close: %d", len(late))
 
     def _read_again(self) -> None:
         uri = secret_now("MONGODB_URI", self._uri)
