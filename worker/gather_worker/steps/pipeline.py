@@ -6,7 +6,7 @@ repeated without harm; so a successor goes on where a killed worker stopped, and
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -43,7 +43,7 @@ from gather_worker.steps.publishing import Publisher
 from gather_worker.steps.treating_notes import TreatingNotes
 
 if TYPE_CHECKING:
-    from gather_worker.steps.deduplicating import Deduplicator
+    from gather_worker.steps.deduplicating import Choice, Deduplicator
 
 ITERATIONS_LEFT_WARNED: Final = 2
 """Enough for somebody who watches to see the end coming."""
@@ -171,7 +171,8 @@ class Pipeline:
             await self._follow()
         await self._judge_check.settle()
 
-    # --- the brain follows MongoDB: beside the first request to the model, if its answers hold all the same
+    # --- the brain follows MongoDB: beside the first request to the model, if its answers hold all the same,
+    # and beside the first search for duplicates, which is repeated where it has changed
 
     def _begin_beside_the_model(self) -> None:
         """Begin what the first answer needs, and what would only hold the first request up."""
@@ -183,12 +184,14 @@ class Pipeline:
             self._is_to_follow = False
             self._follower.begin(self._notes.known if self._notes.are_all_read else ())
 
-    async def _follow(self) -> None:
-        """Return when the brain has followed; raises Terminated and DeadlineNear."""
+    async def _follow(self) -> bool:
+        """Return, when the brain has followed, whether it has changed; raises Terminated and DeadlineNear."""
         self._begin_to_follow()
-        if await self._follower.settle():
+        has_changed = await self._follower.settle()
+        if has_changed:
             # What it says of the project is asked for again.
             await self._drafter.forget()
+        return has_changed
 
     # --- generate, dedupe, accept
 
@@ -209,7 +212,6 @@ class Pipeline:
         try:
             await self._notes.refresh(unless_read_within_s=JUST_READ_S)
             await self._drafter.draft(self.checkpoint.gaps, is_flat=turns_to_gaps)
-            await self._follow()
             if self._task.is_beside_others:
                 # While the model wrote, so did other departments: what they saved must not be said again.
                 await self._notes.refresh()
@@ -234,13 +236,9 @@ class Pipeline:
         """Accept the drafts that say something new; return how many."""
         await self._events.deduplicating(iteration)
         drafts = self.checkpoint.drafts
-        choice = await self._deduplicator.choose(
-            drafts,
-            self._notes.known,
-            self._task.department.slug,
-            self.checkpoint.verdicts,
-            excluded_ids=self._notes.excluded_ids,
-        )
+        choice, has_brain_changed = await together(self._choose(self.checkpoint.verdicts), self._follow())
+        if has_brain_changed:
+            choice = await self._choose(choice.verdicts)
         now = datetime.now(UTC)
         made = self.checkpoint
         items = [
@@ -257,6 +255,12 @@ class Pipeline:
         ratio = self._model.token_ratio(self._task.department.model)
         await self._checkpointer.save(lambda checkpoint: checkpoint.accepted(items, choice.verdicts, ratio))
         return len(items)
+
+    async def _choose(self, verdicts: Mapping[str, bool]) -> "Choice":
+        return await self._deduplicator.choose(
+            self.checkpoint.drafts, self._notes.known, self._task.department.slug, verdicts,
+            excluded_ids=self._notes.excluded_ids,
+        )  # fmt: skip
 
     # --- save, index, score, announce
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, Final
 
@@ -51,6 +51,8 @@ class CountingBrain(FakeBrain):
         self.may_list = asyncio.Event()
         """Set where nothing is to wait."""
         self.may_list.set()
+        self.when_searched: Callable[[int], object] = lambda _: None
+        """Called with the number of the search for what is near."""
 
     async def answer_when_it_may(self, request: httpx.Request) -> httpx.Response:
         """Answer; with a list of nodes as soon as it may."""
@@ -58,6 +60,8 @@ class CountingBrain(FakeBrain):
         self._asked[f"brain: {request.method} {name}"] += 1
         if name == "/nodes" and request.method == "GET":
             await self.may_list.wait()
+        if name == "/search/duplicates/batch":
+            self.when_searched(self._asked[f"brain: POST {name}"])
         if name != "/context/department":
             return self.answer(request)
         departments = request.url.params.get_list("previousDepartments[]")
@@ -220,3 +224,20 @@ async def test_an_edit_is_in_the_prompt_before_the_brain_follows(world: World) -
     assert world.brain.rewrite(note_id, "") == content
     assert world.asked["brain: GET /nodes"] == 3, "compared, read again, and at the run's end"
     assert world.asked["MongoDB: aggregate"]
+    searches = world.asked["brain: POST /search/duplicates/batch"]
+    assert searches == 3, "for the prompt, for duplicates, and for these again in what the brain has now"
+
+
+async def test_duplicates_are_looked_for_while_the_brain_is_compared(world: World) -> None:
+    """Its list may take seconds, and mostly it has just those notes that MongoDB has."""
+    world.brain.may_list.clear()
+
+    def let_it_list(count: int) -> None:
+        if count == 2:  # the first was for the prompt
+            world.brain.may_list.set()
+
+    world.brain.when_searched = let_it_list
+    world.asked.clear()
+    async with asyncio.timeout(30):
+        await world.work(1, Attempt(3600))
+    assert world.asked["brain: POST /search/duplicates/batch"] == 2
