@@ -143,7 +143,7 @@ class ProfileRefresher:
         if stale:
             sample = (await task.departments.samples(stale))[task.department]
             profile = await asyncio.to_thread(profile_of, sample)
-            vectors = await phrase_vectors(profile.counts.shortlist(), task.embedder)
+            vectors = await phrase_vectors(profile.counts.shortlist, task.embedder)
             await task.departments.store_profile(
                 task.department,
                 replace(profile, vectors=vectors),

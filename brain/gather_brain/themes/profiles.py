@@ -139,7 +139,7 @@ def unpacked(properties: Mapping[str, Any]) -> Profile:
 
 def refinable(profile: Profile) -> tuple[str, ...]:
     """Return the phrases that refined themes are made from and matched by."""
-    return tuple(profile.counts.shortlist()[:REFINED_SHORTLIST])
+    return tuple(profile.counts.shortlist[:REFINED_SHORTLIST])
 
 
 def still_matches(refined: Refined, profile: Profile) -> bool:
