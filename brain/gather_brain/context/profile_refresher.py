@@ -19,12 +19,14 @@ from gather_brain.errors import UnavailableError
 from gather_brain.store.department_store import Departments, Overview
 from gather_brain.themes.phrases import candidates, chosen
 from gather_brain.themes.profiles import (
+    RESTS,
     Profile,
     StoredProfile,
     fingerprint,
     is_due,
     is_usable,
     profile_of,
+    rests,
     rounded,
 )
 from gather_brain.vectors import Matrix
@@ -137,7 +139,7 @@ class ProfileRefresher:
                 logger.exception("profile refresh failed")
 
     async def _refresh(self, task: Task) -> None:
-        """Make and store the profile unless the stored one holds."""
+        """Make and store the profile unless the stored one holds; one that rests is looked at again later."""
         overview = (await task.departments.overview([task.department]))[task.department]
         _, stale = self._stored({task.department: overview})
         if stale:
@@ -150,6 +152,10 @@ class ProfileRefresher:
                 fingerprint(overview.node_count, overview.changed_at),
                 self._now(),
             )
+        elif overview.stored and rests(
+            overview.stored, overview.node_count, overview.changed_at, self._now()
+        ):
+            self._waiting.put(task.key, task, RESTS.total_seconds())
         if self._refiner and overview.node_count:
             self._refiner.schedule(task)
 

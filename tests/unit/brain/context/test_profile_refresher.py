@@ -163,6 +163,19 @@ async def test_a_request_never_answers_with_what_has_changed() -> None:
         await until(lambda: "redemption" in store.stored["story"].profile.counts.uses)
 
 
+async def test_a_large_department_is_not_made_again_with_every_write() -> None:
+    """What it holds now is looked at again later."""
+    store, embedder, refresher = Store({"story": [PHRASES] * 201}), Embedder(), ProfileRefresher(delay_s=0)
+    async with running(refresher):
+        refresher.schedule(store.departments(), embedder, ["story"])
+        await until(lambda: "story" in store.stored)
+        made = store.stored["story"]
+        store.changed_at = "2026-03-01T12:00:01.000Z"
+        refresher.schedule(store.departments(), embedder, ["story"])
+        await until(lambda: store.overviews > 1 and len(refresher._waiting))
+    assert (store.sampled, store.stored["story"]) == (["story"], made)
+
+
 async def test_a_unavailable_store_stops_nothing() -> None:
     """What was scheduled meanwhile is lost, and what is scheduled later is done."""
     store, embedder, refresher = story(), Embedder(), ProfileRefresher(delay_s=0)
