@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from gather_brain.context.delay_queue import DelayQueue
+from gather_brain.context.kept_themes import KeptThemes, Themes
 from gather_brain.errors import UnavailableError
 from gather_brain.store.department_store import Departments, Overview
 from gather_brain.themes.phrases import candidates, chosen
@@ -86,6 +87,7 @@ class ProfileRefresher:
         self._delay_s = delay_s
         self._now = now
         self._waiting = DelayQueue[Task](WAITING_MAX)
+        self._themes = KeptThemes()
 
     def schedule(self, departments: Departments, embedder: Embeds, names: Sequence[str]) -> None:
         """Have the departments' profiles checked and made in the background; returns at once."""
@@ -120,6 +122,14 @@ class ProfileRefresher:
             if is_due(stored, each.node_count, each.changed_at, self._now()):
                 stale.append(name)
         return found, stale
+
+    async def themes(self, profiles: Mapping[str, Profile], embedder: Embeds) -> Themes:
+        """Return the themes of departments that are compared with one another, the best first."""
+        themes = self._themes.get(profiles)
+        if themes is None:
+            themes = await themes_of(profiles, embedder)
+            self._themes.keep(profiles, themes)
+        return themes
 
     async def run(self) -> None:
         """Refresh scheduled profiles until cancelled."""
@@ -161,7 +171,7 @@ class ProfileRefresher:
 
 
 async def themes_of(profiles: Mapping[str, Profile], embedder: Embeds) -> dict[str, list[str]]:
-    """Return the themes of departments that are compared with one another, the best first."""
+    """Compute the themes of departments that are compared with one another, the best first."""
     counts = {name: profile.counts for name, profile in profiles.items()}
     weights = await asyncio.to_thread(candidates, counts)
     unknown = [

@@ -35,7 +35,7 @@ STILL_MATCHES: Final = 0.75
 """Share of the phrases of then and now that are in both; below it the department is about something else."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Profile:
     """`centre` is a unit vector (d,); `vectors` has a row for each phrase that was embedded."""
 

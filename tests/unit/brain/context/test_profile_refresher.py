@@ -139,6 +139,17 @@ async def test_a_scheduled_department_gets_a_profile_that_requests_read() -> Non
     assert (store.sampled, embedder.asked) == ([], [])
 
 
+async def test_themes_are_computed_once_for_the_same_profiles() -> None:
+    """What phrases are embedded for tells whether they were computed."""
+    store, embedder, refresher = story(), Embedder(), ProfileRefresher()
+    profiles = await refresher.profiles(store.departments(), embedder, await store.overview(["story"]))
+    first = await refresher.themes(profiles, embedder)
+    assert set(embedder.asked) == set(PHRASES)
+    embedder.asked.clear()
+    assert await refresher.themes(profiles, embedder) == first
+    assert embedder.asked == []
+
+
 async def test_a_stored_profile_and_one_made_at_once_give_the_same_themes() -> None:
     """The answer does not show whether the background task was there before."""
     store, embedder, refresher = story(), Embedder(), ProfileRefresher(delay_s=0)
