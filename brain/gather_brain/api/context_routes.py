@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query
 
 from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch, single
 from gather_brain.api.list_parameters import ListRoute
-from gather_brain.context.profile_refresher import themes_of
 from gather_brain.context.summary import DepartmentFound, context_of, most_relevant, summary_of, target_vector
 from gather_brain.coverage.aspects import typical_text
 from gather_brain.store.answer_bounds import length_of, require_short
@@ -47,7 +46,7 @@ async def department_context(query: Annotated[ContextQuery, Query()], caller: Ca
     counts = {name: overviews[name].node_count for name in wanted}
     top = await repository.departments.nearest(counts, target, query.limit)
     query_ms = watch.lap_ms()
-    themes = await themes_of({name: profiles[name] for name in wanted if name in profiles}, embedder)
+    themes = await refresher.themes({name: profiles[name] for name in wanted if name in profiles}, embedder)
     found = [
         _department_found(overviews[name], profiles.get(name), themes.get(name, []), top[name])
         for name in wanted

@@ -15,16 +15,19 @@ from typing import Final, Protocol
 import numpy as np
 
 from gather_brain.context.delay_queue import DelayQueue
+from gather_brain.context.kept_themes import KeptThemes, Themes
 from gather_brain.errors import UnavailableError
 from gather_brain.store.department_store import Departments, Overview
 from gather_brain.themes.phrases import candidates, chosen
 from gather_brain.themes.profiles import (
+    RESTS,
     Profile,
     StoredProfile,
     fingerprint,
     is_due,
     is_usable,
     profile_of,
+    rests,
     rounded,
 )
 from gather_brain.vectors import Matrix
@@ -84,6 +87,7 @@ class ProfileRefresher:
         self._delay_s = delay_s
         self._now = now
         self._waiting = DelayQueue[Task](WAITING_MAX)
+        self._themes = KeptThemes()
 
     def schedule(self, departments: Departments, embedder: Embeds, names: Sequence[str]) -> None:
         """Have the departments' profiles checked and made in the background; returns at once."""
@@ -119,6 +123,14 @@ class ProfileRefresher:
                 stale.append(name)
         return found, stale
 
+    async def themes(self, profiles: Mapping[str, Profile], embedder: Embeds) -> Themes:
+        """Return the themes of departments that are compared with one another, the best first."""
+        themes = self._themes.get(profiles)
+        if themes is None:
+            themes = await themes_of(profiles, embedder)
+            self._themes.keep(profiles, themes)
+        return themes
+
     async def run(self) -> None:
         """Refresh scheduled profiles until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -137,25 +149,29 @@ class ProfileRefresher:
                 logger.exception("profile refresh failed")
 
     async def _refresh(self, task: Task) -> None:
-        """Make and store the profile unless the stored one holds."""
+        """Make and store the profile unless the stored one holds; one that rests is looked at again later."""
         overview = (await task.departments.overview([task.department]))[task.department]
         _, stale = self._stored({task.department: overview})
         if stale:
             sample = (await task.departments.samples(stale))[task.department]
             profile = await asyncio.to_thread(profile_of, sample)
-            vectors = await phrase_vectors(profile.counts.shortlist(), task.embedder)
+            vectors = await phrase_vectors(profile.counts.shortlist, task.embedder)
             await task.departments.store_profile(
                 task.department,
                 replace(profile, vectors=vectors),
                 fingerprint(overview.node_count, overview.changed_at),
                 self._now(),
             )
+        elif overview.stored and rests(
+            overview.stored, overview.node_count, overview.changed_at, self._now()
+        ):
+            self._waiting.put(task.key, task, RESTS.total_seconds())
         if self._refiner and overview.node_count:
             self._refiner.schedule(task)
 
 
 async def themes_of(profiles: Mapping[str, Profile], embedder: Embeds) -> dict[str, list[str]]:
-    """Return the themes of departments that are compared with one another, the best first."""
+    """Compute the themes of departments that are compared with one another, the best first."""
     counts = {name: profile.counts for name, profile in profiles.items()}
     weights = await asyncio.to_thread(candidates, counts)
     unknown = [

@@ -16,7 +16,7 @@ import numpy as np
 from gather_brain.embeddings.slots import SlotName
 from gather_brain.store.answer_bounds import LENGTH_MAX, require_sent
 from gather_brain.store.cypher import department_queries as queries
-from gather_brain.store.database import Database, Record, is_whole
+from gather_brain.store.database import Database, Record, is_whole, vector_parameter
 from gather_brain.store.overview_cache import Counted, KeptOverview
 from gather_brain.themes.profiles import (
     SAMPLE_MAX,
@@ -128,7 +128,7 @@ class Departments:
                     "department_top",
                     query,
                     departments=named,
-                    target=target.tolist(),
+                    target=vector_parameter(target),
                     limit=limit,
                     overfetch=limit * TOP_OVERFETCH,
                     lengthMax=LENGTH_MAX,

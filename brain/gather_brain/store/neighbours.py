@@ -15,7 +15,7 @@ from gather_brain.embeddings.slots import SlotName
 from gather_brain.errors import AnswerTooLongError, NotFoundError
 from gather_brain.store.answer_bounds import LENGTH_MAX, length_of, require_sent, require_short
 from gather_brain.store.cypher import search_queries as queries
-from gather_brain.store.database import Database, Record, is_whole
+from gather_brain.store.database import Database, Record, is_whole, vector_parameter
 from gather_brain.vectors import Matrix, raw_cosine, shown
 from gather_contracts.brain import DUPLICATE_THRESHOLD
 
@@ -134,7 +134,7 @@ class Neighbours:
             **where.filter,
             excluded=list(where.excluded_ids),
             limit=limit,
-            vectors=vectors.tolist(),
+            vectors=list(map(vector_parameter, vectors)),
             minScore=_score(threshold),
             overfetch=max(limit, OVERFETCH) + len(where.excluded_ids),
             lengthMax=LENGTH_MAX,

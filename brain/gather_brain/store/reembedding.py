@@ -11,7 +11,7 @@ from typing import Any, Final, LiteralString
 
 from gather_brain.embeddings.slots import SLOTS, Embedded, Place, SlotName
 from gather_brain.store.cypher import reembedding_queries as queries
-from gather_brain.store.database import Database, time_text
+from gather_brain.store.database import Database, time_text, vector_parameter
 from gather_brain.store.write_locks import any_lock
 
 PAGE_NODES: Final = 256
@@ -73,7 +73,7 @@ class Reembedding:
         None is written once the place is no longer that of the next model.
         """
         rows = [
-            {"id": node.id, "content": node.content, "vector": vector.tolist()}
+            {"id": node.id, "content": node.content, "vector": vector_parameter(vector)}
             for node, vector in zip(nodes, embedded.rows, strict=True)
         ]
         written = await self._database.write(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gather_brain.embeddings.slots import SLOTS, Embedded
+from gather_brain.store.database import vector_parameter
 
 LOCKS: Final = 16
 """A write takes one of them, a change of model all; so few writes wait for each other."""
@@ -26,9 +27,9 @@ def lock_parameters(embedded: Sequence[Embedded]) -> dict[str, Any]:
     return parameters
 
 
-def vectors_of(embedded: Sequence[Embedded], row: int) -> dict[str, list[float] | None]:
+def vectors_of(embedded: Sequence[Embedded], row: int) -> dict[str, Any]:
     """Return one node's vectors as `vectorA` and `vectorB`; None empties the slot."""
-    rows: dict[str, list[float] | None] = {f"vector{name.upper()}": None for name in SLOTS}
+    rows: dict[str, Any] = {f"vector{name.upper()}": None for name in SLOTS}
     for each in embedded:
-        rows[f"vector{each.place.slot.upper()}"] = each.rows[row].tolist()
+        rows[f"vector{each.place.slot.upper()}"] = vector_parameter(each.rows[row])
     return rows

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -88,15 +89,16 @@ def _runs(tokens: Iterable[str]) -> list[list[str]]:
     return [run for run in runs if run]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PhraseCounts:
     """How many of a department's nodes use a phrase: `uses` of the most used, `total` over all phrases."""
 
     uses: Mapping[str, int]
     total: int
 
+    @cached_property
     def shortlist(self) -> list[str]:
-        """Return the phrases that may become themes, the most used first; longer ones count for more."""
+        """The phrases that may become themes, the most used first; longer ones count for more."""
         ranked = sorted((-uses * _bonus(phrase), phrase) for phrase, uses in self.uses.items())
         return [phrase for _, phrase in ranked[:SHORTLIST_MAX]]
 
@@ -115,17 +117,13 @@ def candidates(departments: Mapping[str, PhraseCounts]) -> dict[str, dict[str, f
     Source: class-based TF-IDF as in BERTopic (Grootendorst 2022, arXiv 2203.05794), tf * log(1 + A / f), here
     with the number of nodes that use a phrase as tf and f, so that one talkative node makes no theme.
     """
-    everywhere: dict[str, int] = {}
-    for counts in departments.values():
-        for phrase, uses in counts.uses.items():
-            everywhere[phrase] = everywhere.get(phrase, 0) + uses
     average = sum(counts.total for counts in departments.values()) / max(len(departments), 1)
     found: dict[str, dict[str, float]] = {}
     for name, counts in departments.items():
-        weights = {
-            phrase: counts.uses[phrase] * math.log(1 + average / everywhere[phrase]) * _bonus(phrase)
-            for phrase in counts.shortlist()
-        }
+        weights = {}
+        for phrase in counts.shortlist:
+            everywhere = sum(other.uses.get(phrase, 0) for other in departments.values())
+            weights[phrase] = counts.uses[phrase] * math.log(1 + average / everywhere) * _bonus(phrase)
         ranked = sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))
         found[name] = dict(ranked[:CANDIDATES_MAX])
     return found

@@ -23,6 +23,9 @@ otherwise an even sample that is the same at every reading. A phrase that 5 % of
 5 % +- 1.5 of the sample, and the sample's centre has a cosine of 0.99 with that of 2,000 notes."""
 STALE_MAX: Final = timedelta(seconds=60)
 """How long a department beyond the sample is answered for as it was; smaller ones never are."""
+RESTS: Final = timedelta(seconds=20)
+"""How old such a profile is at least when it is made again: of a department that is written to every few
+seconds, little of the sample has changed."""
 REMADE_AFTER: Final = timedelta(hours=1)
 """Replicas' clocks may differ by a little, so that a fingerprint can miss a change; this bounds how long."""
 
@@ -32,7 +35,7 @@ STILL_MATCHES: Final = 0.75
 """Share of the phrases of then and now that are in both; below it the department is about something else."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Profile:
     """`centre` is a unit vector (d,); `vectors` has a row for each phrase that was embedded."""
 
@@ -85,9 +88,20 @@ def is_usable(stored: StoredProfile, node_count: int, changed_at: str | None, no
 
 def is_due(stored: StoredProfile | None, node_count: int, changed_at: str | None, now: datetime) -> bool:
     """Return whether a profile is to be made in the background."""
-    if stored is None or stored.fingerprint != fingerprint(node_count, changed_at):
+    if stored is None:
         return True
+    if stored.fingerprint != fingerprint(node_count, changed_at):
+        return not rests(stored, node_count, changed_at, now)
     return now - datetime.fromisoformat(stored.made_at) > REMADE_AFTER
+
+
+def rests(stored: StoredProfile, node_count: int, changed_at: str | None, now: datetime) -> bool:
+    """Return whether a profile no longer holds, but is to be made again only later."""
+    return (
+        node_count > SAMPLE_MAX
+        and stored.fingerprint != fingerprint(node_count, changed_at)
+        and now - datetime.fromisoformat(stored.made_at) < RESTS
+    )
 
 
 def profile_of(sample: Sample) -> Profile:
@@ -139,7 +153,7 @@ def unpacked(properties: Mapping[str, Any]) -> Profile:
 
 def refinable(profile: Profile) -> tuple[str, ...]:
     """Return the phrases that refined themes are made from and matched by."""
-    return tuple(profile.counts.shortlist()[:REFINED_SHORTLIST])
+    return tuple(profile.counts.shortlist[:REFINED_SHORTLIST])
 
 
 def still_matches(refined: Refined, profile: Profile) -> bool:

@@ -47,7 +47,7 @@ UNWIND $rows AS row
 MATCH (n:Node {projectId: $projectId, id: row.id})
 SET n.embeddedAt = $now
 WITH n, row WHERE n.content = row.content
-SET n[$vectorProperty] = row.vector,
+SET n[$vectorProperty] = toFloatList(row.vector),
     n[$modelProperty] = $model,
     n[$dimensionsProperty] = $dimensions
 RETURN count(n) AS filled

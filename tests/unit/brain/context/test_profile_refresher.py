@@ -139,6 +139,17 @@ async def test_a_scheduled_department_gets_a_profile_that_requests_read() -> Non
     assert (store.sampled, embedder.asked) == ([], [])
 
 
+async def test_themes_are_computed_once_for_the_same_profiles() -> None:
+    """What phrases are embedded for tells whether they were computed."""
+    store, embedder, refresher = story(), Embedder(), ProfileRefresher()
+    profiles = await refresher.profiles(store.departments(), embedder, await store.overview(["story"]))
+    first = await refresher.themes(profiles, embedder)
+    assert set(embedder.asked) == set(PHRASES)
+    embedder.asked.clear()
+    assert await refresher.themes(profiles, embedder) == first
+    assert embedder.asked == []
+
+
 async def test_a_stored_profile_and_one_made_at_once_give_the_same_themes() -> None:
     """The answer does not show whether the background task was there before."""
     store, embedder, refresher = story(), Embedder(), ProfileRefresher(delay_s=0)
@@ -161,6 +172,19 @@ async def test_a_request_never_answers_with_what_has_changed() -> None:
         profiles = await refresher.profiles(store.departments(), embedder, await store.overview(["story"]))
         assert await themes_of(profiles, embedder) == {"story": ["redemption"]}
         await until(lambda: "redemption" in store.stored["story"].profile.counts.uses)
+
+
+async def test_a_large_department_is_not_made_again_with_every_write() -> None:
+    """What it holds now is looked at again later."""
+    store, embedder, refresher = Store({"story": [PHRASES] * 201}), Embedder(), ProfileRefresher(delay_s=0)
+    async with running(refresher):
+        refresher.schedule(store.departments(), embedder, ["story"])
+        await until(lambda: "story" in store.stored)
+        made = store.stored["story"]
+        store.changed_at = "2026-03-01T12:00:01.000Z"
+        refresher.schedule(store.departments(), embedder, ["story"])
+        await until(lambda: store.overviews > 1 and len(refresher._waiting))
+    assert (store.sampled, store.stored["story"]) == (["story"], made)
 
 
 async def test_a_unavailable_store_stops_nothing() -> None:

@@ -152,7 +152,7 @@ def test_what_is_kept_stays_bounded_for_any_text(notes: list[str]) -> None:
     weights = candidates({"any": counts})["any"]
     assert all(len(terms) <= TERMS_PER_NODE_MAX for terms in nodes)
     assert len(counts.uses) <= COUNTED_MAX
-    assert len(counts.shortlist()) <= SHORTLIST_MAX
+    assert len(counts.shortlist) <= SHORTLIST_MAX
     assert len(weights) <= CANDIDATES_MAX
     if weights:
         rows = unit_rows(np.ones((len(weights), 4), np.float32))

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gather_brain.context.profile_refresher import REFRESH_DELAY_S
 from gather_brain.themes.phrases import PhraseCounts
 from gather_brain.themes.profiles import (
+    REMADE_AFTER,
+    RESTS,
     SAMPLE_MAX,
     STALE_MAX,
     Profile,
@@ -16,6 +19,7 @@ from gather_brain.themes.profiles import (
     Sample,
     StoredProfile,
     fingerprint,
+    is_due,
     is_usable,
     packed,
     profile_of,
@@ -50,6 +54,33 @@ def test_a_stored_profile_is_used_while_its_content_stands(
 ) -> None:
     """Of a department beyond the sample it may be a minute old; of a small one it is never old."""
     assert is_usable(stored(fingerprint(10, CHANGED), age_s), node_count, changed_at, NOW) is usable
+
+
+LATER = "2026-03-01T11:59:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("node_count", "changed_at", "age_s", "due"),
+    [
+        (10, CHANGED, 1, False),
+        (10, CHANGED, REMADE_AFTER.total_seconds() + 1, True),
+        (10, LATER, 1, True),
+        (SAMPLE_MAX, LATER, 1, True),
+        (SAMPLE_MAX + 1, LATER, RESTS.total_seconds() - 1, False),
+        (SAMPLE_MAX + 1, LATER, RESTS.total_seconds(), True),
+    ],
+)
+def test_a_profile_is_made_again_once_its_content_has_changed(
+    node_count: int, changed_at: str, age_s: float, due: bool
+) -> None:
+    """At once, but for a department beyond the sample: little of its sample changes with each write."""
+    kept = stored(fingerprint(node_count, CHANGED), age_s)
+    assert is_due(kept, node_count, changed_at, NOW) is due
+
+
+def test_what_rests_is_made_again_before_it_is_too_old_to_use() -> None:
+    """Else a request would have to make it."""
+    assert RESTS * 2 + timedelta(seconds=REFRESH_DELAY_S) < STALE_MAX
 
 
 phrase_counts = st.dictionaries(st.text("abc ", min_size=1, max_size=6), st.integers(1, 9), max_size=5)
