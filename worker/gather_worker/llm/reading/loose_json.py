@@ -137,7 +137,8 @@ class LooseReader:
     """
 
     def __init__(self, characters: int, names: Iterable[str] = ()) -> None:
-        keys = "|".join(map(re.escape, names))
+        # A space that slipped into a key hides it no more than another letter would.
+        keys = "|".join(r"\s?".join(map(re.escape, name)) for name in names)
         held = rf"[\"'“”„«\n,{{\[]\s*+(?:{keys})\b|\b(?:{keys})[\"'”]?\s*+:"
         self._names = re.compile(held, re.IGNORECASE) if keys else None
         self._work_left = WORK_MIN + WORK_PER_CHARACTER * characters

@@ -128,6 +128,13 @@ def test_nothing_is_closed_that_the_text_does_not_close(text: str) -> None:
     assert read(text) == []
 
 
+@pytest.mark.parametrize("key", ["c ontext", "con\ttext", "con\ntext", "contex t"])
+def test_no_text_swallows_a_known_key_with_a_space_in_it(key: str) -> None:
+    """Its object is lost, as with any key that is spoiled."""
+    text = f"{{content: 'The boat is late.',{key}: 'It hurts.'}}"
+    assert LooseReader(len(text), ["content", "context"]).roots(text).found == []
+
+
 MIB4 = 4 * 1024 * 1024
 STARTS = (
     "{", "[", '{"', '["', "{“", '{"a":', "[1,", "{'{\"", "[/*", '{"a":"b"', '{"a":"b",“', '{a:"" x', '"\\',
