@@ -56,7 +56,9 @@ _DOTS: Final = re.compile(r"\.{3}|…")
 _NEXT_KEY: Final = re.compile(
     r"""(?:"(?:[^"\\\n]|\\.){0,200}+"|['“”„«][^'”»“"\n]{0,64}['”»“"]|[A-Za-z_][\w-]{0,63}+["'”]?)\s*+[:\uff1a]"""
 )
-_NEXT_VALUE: Final = re.compile(rf"[{_QUOTES}\[{{\]\d.…/#-]|(?:true|false|null|True|False|None|NaN)\b")
+_NEXT_VALUE: Final = re.compile(
+    rf"[{_QUOTES}\[{{\]\d.…/#-]|(?:true|false|null|True|False|None|undefined|NaN|Infinity)\b"
+)
 _AFTER_OBJECT: Final = re.compile(
     rf"\s*+(?:[,\uff0c\]}};`</#\\]|$|\{{(?=\s*+(?:[{_QUOTES}]|{_BARE_KEY.pattern}))|\[(?=\s*+[{_QUOTES}\[{{]))"
     r"|[^\S\n]*+\n[^\S\n]*+\n"

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gather_worker.llm.reading.loose_json import (
@@ -47,6 +47,7 @@ json_values = st.recursive(
 )
 
 
+@example(value=["", float("inf"), ""], is_ascii=False, is_indented=False)
 @given(
     json_values.filter(lambda value: isinstance(value, dict | list) and value), st.booleans(), st.booleans()
 )
