@@ -60,10 +60,6 @@ ADDRESS_PAUSE_S: Final = 5.0
 """At least, and twice that the second time: a page may be a proxy's that starts, and it ends a department."""
 RETRY_AFTER_EXTRA_S: Final = 0.5
 """At most so much later than the server asked, so that workers do not come back all at once."""
-SHAPELESS_MAX: Final = 2
-"""Answers in a row without the shape that was asked for, before it is asked for in another way: one is
-chance."""
-
 USELESS_MAX: Final = 3
 """Questions of one kind in a row without a usable answer before no more is paid for: a judge that never
 answers in shape would be paid to the end of the department."""
@@ -315,6 +311,9 @@ class ModelGateway:
     def _take_form(self, course: Course, failed: FailedRequest) -> None:
         """What the endpoint itself names is the run's; a guess, or room in this context, the question's."""
         form = failed.named or failed.guessed
+        if course.other_shapes.get(failed.model):
+            course.other_shapes[failed.model] = False  # it was only tried, and teaches nothing
+            return
         if form is None:
             return
         if failed.named and failed.is_of_form:
@@ -354,8 +353,7 @@ class ModelGateway:
         error, seen = unusable.error, unusable.seen
         course.found = error.found
         before = self._sender.form(course, model)
-        if seen.is_shapeless or error.found:
-            self._observe_shape(course, model, is_shapeless=seen.is_shapeless)
+        self._sender.observe_shape(course, model, seen)
         others = self._models.candidates(question.model, {model, *course.passed_over})
         has_other_way = bool(others) or self._sender.form(course, model) != before
         after = after_answer(course, question.paid_max, seen, has_other_way=has_other_way)
@@ -382,11 +380,6 @@ class ModelGateway:
             if others:
                 course.set_aside(model, words)
         return None
-
-    def _observe_shape(self, course: Course, model: str, *, is_shapeless: bool) -> None:
-        if self._models.answered_shapeless(model, is_shapeless=is_shapeless) >= SHAPELESS_MAX:
-            course.forms.pop(model, None)
-            self._models.use_next_shape(model)
 
 
 def pause_s(tries: int, retry_after_s: float | None, least_s: float = 0.0) -> float:

@@ -81,10 +81,18 @@ class QualityMeasurer:
             _LOGGER.warning("the score is without what nobody can measure: %s", said)
         return found
 
-    async def coverage(self, own: Sequence[Note]) -> CoverageResponse | None:
-        """Return the brain's coverage of the notes, None if it has none to give."""
+    async def coverage(
+        self, own: Sequence[Note], indexing: Awaitable[None] | None = None
+    ) -> CoverageResponse | None:
+        """Return the brain's coverage of the notes, None if it has none to give.
+
+        One that has nothing of the project yet is asked again after `indexing`, which brings it notes.
+        """
         try:
             coverage = await self.brain.coverage(self.department, own)
+            if coverage is None and indexing is not None:
+                await indexing
+                coverage = await self.brain.coverage(self.department, own)
         except BrainKeyRefused as error:
             _LOGGER.warning("coverage is not measured: %s", error)
             return None

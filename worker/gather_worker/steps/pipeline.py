@@ -4,9 +4,10 @@ Every step leaves its result in the checkpoint before the next begins, and every
 repeated without harm; so a successor goes on where a killed worker stopped, and pays for no answer twice.
 """
 
+import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -282,7 +283,8 @@ class Pipeline:
         """Index and measure at the same time, since the brain needs seconds less than the model.
 
         The score is saved last: notes that were indexed without it then wait to be indexed again. A brain
-        that has nothing of the project yet refuses to measure, so there one goes after the other.
+        that has nothing of the project yet refuses to measure, so there one goes after the other; where other
+        departments' notes are known that it does not have yet, it is asked again.
         """
         await self._notes.refresh()
         await self._brain.wait_for_way()
@@ -290,14 +292,15 @@ class Pipeline:
             await self._publisher.try_index()
             measured = await self._measure()
         else:
-            measured, _ = await together(self._measure(), self._publisher.try_index())
+            indexing = asyncio.create_task(self._publisher.try_index())
+            measured, _ = await together(self._measure(indexing), indexing)
         ids = self._notes.ids_of(self.checkpoint.iterations)
         await self._checkpointer.save(
             lambda checkpoint: checkpoint.scored(measured.quality, measured.gaps, ids, measured.findings)
         )
         self._notes.is_own_changed = False
 
-    async def _measure(self) -> Measurement:
+    async def _measure(self, indexing: Awaitable[None] | None = None) -> Measurement:
         quality = self.checkpoint.quality
         is_same = not self._notes.is_own_changed and not self._notes.ids_of(self.checkpoint.iterations)
         if quality is not None and is_same:
@@ -307,15 +310,19 @@ class Pipeline:
         counted = [*self._notes.own, *await self._treating.find()]
         if not counted:
             return Measurement(None, None)
-        coverage, verdicts = await together(self._coverage(counted), self._measurer.verdicts(counted))
+        coverage, verdicts = await together(
+            self._coverage(counted, indexing), self._measurer.verdicts(counted)
+        )
         verdicts = await self._measurer.completed(counted, coverage, verdicts)
         return measurement_of(counted, coverage, verdicts, quality.coverage if quality else None)
 
-    async def _coverage(self, counted: Sequence[Note]) -> CoverageResponse | None:
+    async def _coverage(
+        self, counted: Sequence[Note], indexing: Awaitable[None] | None
+    ) -> CoverageResponse | None:
         """Return the coverage; have the next notes written while the judge still reads, where they are needed
         whatever it says.
         """
-        coverage = await self._measurer.coverage(counted)
+        coverage = await self._measurer.coverage(counted, indexing)
         if coverage is not None:
             state = self._loop_state()
             if goes_on_regardless(state, best_score(coverage.coverage_score, self.checkpoint.quality)):

@@ -1,6 +1,8 @@
 """The gateway after refusals and unusable answers: other forms, fallback models, a bound on what is paid."""
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -8,11 +10,11 @@ import pytest
 
 from gather_worker.errors import AnswerInvalid, ModelRejected, ModelUnavailable
 from gather_worker.llm import gateway
-from gather_worker.llm.asking.course import PAID_FOR_VERDICT_MAX, PAID_MAX
+from gather_worker.llm.asking.course import PAID_FOR_VERDICT_MAX, PAID_MAX, is_unenforced
 from gather_worker.llm.budget import InMemoryLedgerStore
 from gather_worker.llm.preferences import ModelPreferences, ProviderPreferences
-from gather_worker.schemas import DraftBatch, QualityVerdict
-from tests.support.scripted_model import PROMPT, reply, scripted_gateway
+from gather_worker.schemas import DraftBatch, QualityVerdict, json_schema
+from tests.support.scripted_model import PROMPT, VERDICT, reply, scripted_gateway
 
 NewModel = Callable[..., Any]
 
@@ -137,15 +139,58 @@ async def test_a_model_that_wrote_nothing_of_use_is_asked_again_later_though_its
         await scripted_gateway(model, fallbacks=("f/y",)).ask("m/x", PROMPT, DraftBatch)
 
 
-async def test_an_ignored_shape_is_asked_for_in_another_way(new_model: NewModel) -> None:
-    """After two answers without it; a question that follows begins so."""
-    model = new_model(reply("Sure!"), reply("Here you are."), reply())
+SURE = "Sure! A verdict: the notes are deep."
+REFUSES_OBJECTS = refused(400, "'response_format.type' must be 'json_schema' or 'text'")
+VERDICT_OF_NULLS = json.dumps(dict.fromkeys(json_schema(QualityVerdict)["required"]))
+SHAPES: dict[str, tuple[list[Any], list[str], str]] = {
+    "ignored": ([SURE, VERDICT, SURE, VERDICT, VERDICT],
+     ["schema", "object", "schema", "object", "object"], "json_object"),
+    "ignored, and objects too": ([SURE, SURE, VERDICT], ["schema", "object", "object"], "json_object"),
+    "ignored once": ([SURE, VERDICT, VERDICT, SURE, VERDICT],
+     ["schema", "object", "schema", "schema", "schema"], ""),
+    "ignored once after good ones": ([VERDICT, SURE, VERDICT], ["schema"] * 3, ""),
+    "ignored, and objects refused": ([SURE, REFUSES_OBJECTS, VERDICT, VERDICT],
+     ["schema", "object", "schema", "schema"], ""),
+    "kept, and of no use": ([VERDICT_OF_NULLS, VERDICT],
+     ["schema", "schema"], ""),
+    "an empty answer": (["", VERDICT], ["schema", "schema"], ""),
+}  # fmt: skip
+"""Replies, in which shape each is asked for, and what is learned for the run."""
+
+
+@pytest.mark.parametrize(("replies", "shapes", "learned"), SHAPES.values(), ids=SHAPES.keys())
+async def test_an_ignored_shape_is_asked_for_in_another_way(
+    new_model: NewModel, replies: list[Any], shapes: list[str], learned: str
+) -> None:
+    """From the first answer that shows it on for the question, after two for the run; one is chance."""
+    model = new_model(*[each if isinstance(each, httpx.Response) else reply(each) for each in replies])
     asked = scripted_gateway(model)
-    with pytest.raises(AnswerInvalid):
-        await asked.ask("m/x", PROMPT, QualityVerdict)
-    await asked.ask("m/x", PROMPT, QualityVerdict)
-    kinds = [model.body(number)["response_format"]["type"] for number in range(3)]
-    assert kinds == ["json_schema", "json_schema", "json_object"]
+    while model.replies:
+        with suppress(AnswerInvalid):
+            await asked.ask("m/x", PROMPT, QualityVerdict)
+    sent = [model.body(n)["response_format"]["type"].removeprefix("json_") for n in range(len(replies))]
+    assert sent == shapes
+    assert json.loads(asked.learned_form("m/x") or "{}").get("shape", "") == learned
+
+
+@pytest.mark.parametrize(
+    ("text", "is_shown"),
+    [
+        ("Sure!", True),
+        ('```json\n{"items": []}\n```', True),
+        ('[{"content": "c"}]', True),
+        ('{"notes": []}', True),
+        ("[" * 100_000, True),
+        ('{"items": []}', False),
+        (' {"items": [{"content": "c"}], "more": 1}\n', False),
+        ("", False),
+    ],
+)
+def test_only_an_answer_in_another_form_shows_that_a_schema_is_not_enforced(
+    text: str, *, is_shown: bool
+) -> None:
+    """What is of no use in the right form may be enforced all the same."""
+    assert is_unenforced(text, ["items"]) is is_shown
 
 
 async def test_what_keeps_a_script_confidential_is_never_left_out(new_model: NewModel) -> None:

@@ -1,5 +1,6 @@
 """One question's course: what was asked of whom, what came of it, and what is done next; pure."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -81,6 +82,9 @@ class Course:
     faults: Counter[tuple[str, Fault]] = field(default_factory=Counter)
     forms: dict[str, RequestForm] = field(default_factory=dict)
     """Forms that are tried for this question alone, by model."""
+    other_shapes: dict[str, bool] = field(default_factory=dict)
+    """Models that are asked in the next shape, since an answer showed that theirs is not enforced; False for
+    those that do not take it. For this question alone, whatever comes of it."""
     passed_over: set[str] = field(default_factory=set)
     ends: dict[str, tuple[End, str]] = field(default_factory=dict)
     """How the models ended that were given up, and why."""
@@ -141,6 +145,10 @@ class Unusable:
     is_empty: bool = False
     is_shapeless: bool = False
     """Whether nothing in it is what was asked for, though nothing broke it off."""
+    is_unenforced: bool = False
+    """Whether it could not be so if the endpoint enforced the shape that was asked for."""
+    has_entries: bool = False
+    """Whether something in it is what was asked for."""
     has_reasoning: bool = False
     can_be_longer: bool = False
     """Whether neither the owner's bound nor the budget nor the model has cut it."""
@@ -156,6 +164,20 @@ class Unusable:
                 "GATHER_LLM_REASONING_EFFORT=low, or raise GATHER_LLM_MAX_TOKENS"
             )
         return str(error)
+
+
+def is_unenforced(text: str, required: Sequence[str] = ()) -> bool:
+    """Return whether a whole answer shows that an object of JSON with these keys was not enforced.
+
+    An empty text shows nothing, nor does an object whose entries are of no use.
+    """
+    if not text.strip():
+        return False
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return True
+    return not (isinstance(value, dict) and value.keys() >= set(required))
 
 
 def after_answer(course: Course, paid_max: int, seen: Unusable, *, has_other_way: bool) -> After:

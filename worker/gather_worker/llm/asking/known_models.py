@@ -1,10 +1,15 @@
 """What one process knows of its models: forms, circuit breakers, lengths; the clock is passed in."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from gather_worker.llm.circuit_breaker import COOLDOWN_S, CircuitBreaker
 from gather_worker.llm.request_form import RequestForm, after_shapeless_answers
 from gather_worker.prompts.tokens import TokenRatios
+
+SHAPELESS_MAX: Final = 2
+"""Answers in a row without the shape that was asked for, before it is asked for in another way for the whole
+run: one is chance, where a router has several providers or an adapter asks for the shape in words."""
 
 
 class KnownModels:

@@ -23,9 +23,9 @@ from gather_worker.errors import (
 )
 from gather_worker.llm.answer_cache import AnswerCache, KeptAnswer
 from gather_worker.llm.asking.answer_length import answer_limit
-from gather_worker.llm.asking.course import Course, Question, Unusable
+from gather_worker.llm.asking.course import Course, Question, Unusable, is_unenforced
 from gather_worker.llm.asking.faults import is_cut_off
-from gather_worker.llm.asking.known_models import KnownModels
+from gather_worker.llm.asking.known_models import SHAPELESS_MAX, KnownModels
 from gather_worker.llm.asking.refusal import refused_answer
 from gather_worker.llm.billing.charges import Charges
 from gather_worker.llm.billing.prompt_bound import PromptSize
@@ -36,7 +36,12 @@ from gather_worker.llm.endpoint import Endpoint
 from gather_worker.llm.failures import error_of, filtered
 from gather_worker.llm.ledger import Reserve, Usage
 from gather_worker.llm.preferences import ModelPreferences
-from gather_worker.llm.request_form import RequestForm, with_less_reasoning
+from gather_worker.llm.request_form import (
+    RequestForm,
+    Shape,
+    after_shapeless_answers,
+    with_less_reasoning,
+)
 from gather_worker.llm.tracing import Tracing
 from gather_worker.metrics import METER
 from gather_worker.prompts.tokens import count_foreign_tokens, count_tokens
@@ -129,7 +134,24 @@ class Sender:
 
     def form(self, course: Course, model: str) -> RequestForm:
         """Return how the model is asked now."""
-        return course.forms.get(model) or self.models.form(model)
+        form = course.forms.get(model) or self.models.form(model)
+        return after_shapeless_answers(form) if course.other_shapes.get(model) else form
+
+    def observe_shape(self, course: Course, model: str, seen: Unusable) -> None:
+        """Take in whether an answer had the shape that was asked for.
+
+        If the first one shows that the shape is not enforced, the question goes on in the next shape; the run
+        does so after `SHAPELESS_MAX`. Words of what was wrong may have given its shape to an answer.
+        """
+        is_told = course.is_reasked or bool(course.other_shapes.get(model))
+        if not (seen.is_shapeless or (seen.has_entries and not is_told)):
+            return
+        times = self.models.answered_shapeless(model, is_shapeless=seen.is_shapeless)
+        if times >= SHAPELESS_MAX:
+            course.forms.pop(model, None)
+            self.models.use_next_shape(model)
+        elif times and seen.is_unenforced:
+            course.other_shapes.setdefault(model, True)
 
     def limit(self, question: Question[AnswerT], course: Course, model: str) -> int:
         """Return how long the answer may be, in tokens, before the model's own limit."""
@@ -195,11 +217,14 @@ class Sender:
             except AnswerInvalid as error:
                 is_longest = limit < form.limit(wanted) or limit >= form.limit(self.max_tokens)
                 has_reasoning = completion.has_reasoning or charge.is_thought_alone
-                seen = self._seen(error, completion, form, is_longest=is_longest, has_reasoning=has_reasoning)
+                keys = question.schema["schema"]["required"] if form.shape is Shape.SCHEMA else ()
+                seen = self._seen(
+                    error, completion, form, keys, is_longest=is_longest, has_reasoning=has_reasoning
+                )
                 raise UnusableAnswer(error, seen, writer) from error
             finally:
                 await self.charges.book(reserve, charge, size)
-            self.models.answered_shapeless(model, is_shapeless=False)
+            self.observe_shape(course, model, Unusable(has_entries=True))
             return Signed(answer, writer)
 
     def _read(self, completion: Completion, question: Question[AnswerT], course: Course) -> AnswerT:
@@ -225,14 +250,18 @@ class Sender:
         error: AnswerInvalid,
         completion: Completion,
         form: RequestForm,
+        keys: Sequence[str],
         *,
         is_longest: bool,
         has_reasoning: bool,
     ) -> Unusable:
+        is_shapeless = not (error.found or completion.is_cut_off or completion.is_filtered)
         return Unusable(
             is_cut_off=completion.is_cut_off,
             is_empty=not any(map(str.strip, (completion.text, *completion.others))),
-            is_shapeless=not (error.found or completion.is_cut_off or completion.is_filtered),
+            is_shapeless=is_shapeless,
+            is_unenforced=is_shapeless and is_unenforced(completion.text, keys),
+            has_entries=bool(error.found),
             is_refused=completion.is_filtered,
             has_reasoning=has_reasoning,
             can_be_longer=not is_longest,

@@ -48,18 +48,33 @@ _BARE_KEY: Final = re.compile(r"[A-Za-z_][\w-]{0,63}+[\"'”]?(?=\s*+[:\uff1a])"
 _START: Final = re.compile(
     rf"\{{(?=(?:\s|\\[nrt])*+(?:[{_QUOTES}}}#,]|//|/\*|{_BARE_KEY.pattern}))|\[(?=(?:\s|\\[nrt])*+[{_QUOTES}\[{{\w/#.…\],-])"
 )
-_SPACE: Final = re.compile(r"(?:[\s\ufeff\u200b]++|\\[nrt\n]|(?://|#)[^\n\"'“”]*+(?=\n|$))*+")
+_BLANK: Final = r"[\s\ufeff\u200b]++|\\[nrt\n]|(?://|#)[^\n\"'“”]*+(?=\n|$)"
+_SPACE: Final = re.compile(rf"(?:{_BLANK})*+")
 """A comment with a quote in it would hide the rest of a text whose inner quotes are not escaped."""
 _WORD: Final = re.compile(r"[+-]?[\w.][\w.+-]*+")
 _DOTS: Final = re.compile(r"\.{3}|…")
 _NEXT_KEY: Final = re.compile(
     r"""(?:"(?:[^"\\\n]|\\.){0,200}+"|['“”„«][^'”»“"\n]{0,64}['”»“"]|[A-Za-z_][\w-]{0,63}+["'”]?)\s*+[:\uff1a]"""
 )
-_NEXT_VALUE: Final = re.compile(rf"[{_QUOTES}\[{{\]\d.…/#-]|(?:true|false|null|True|False|None|NaN)\b")
+_NEXT_VALUE: Final = re.compile(
+    rf"[{_QUOTES}\[{{\]\d.…/#-]|(?:true|false|null|True|False|None|undefined|NaN|Infinity)\b"
+)
 _AFTER_OBJECT: Final = re.compile(
     rf"\s*+(?:[,\uff0c\]}};`</#\\]|$|\{{(?=\s*+(?:[{_QUOTES}]|{_BARE_KEY.pattern}))|\[(?=\s*+[{_QUOTES}\[{{]))"
     r"|[^\S\n]*+\n[^\S\n]*+\n"
 )
+_GOES_ON: Final = {
+    quote: re.compile(
+        rf"(?:{_BLANK}|[,\uff0c;`\]}}<\\])*+(?!{_NEXT_KEY.pattern})"
+        rf"(?:(?![{_QUOTES}]\w{{1,64}}+[\"'”“»]\s*+[:\uff1a])[^{{])*?"
+        rf"[{closing}]\s*+(?:\}}|[,\uff0c]\s*+(?:{_NEXT_KEY.pattern}))"
+    )
+    for quote, closing in _CLOSING.items()
+}
+"""Behind a quote and the brace after it, in the place of a key or an object: words, and the quote that ends
+them. The first quote was inside of the string."""
+_GOES_ON_MAX: Final = 8192
+"""Characters; a text of ours is not longer."""
 _CLOSERS: Final = " \n\r\t,;`]}"
 _PROSE: Final = re.compile(r"""[\s,;`\]}]*+(?:[^"{}]|\{(?!\s*+")[^"{}]*+\}?+)*+(?:\Z|\{)""")
 """Behind an object, up to the next one. Words that a bracket closes were in the object: its last quote is not
@@ -124,7 +139,8 @@ class LooseReader:
     """
 
     def __init__(self, characters: int, names: Iterable[str] = ()) -> None:
-        keys = "|".join(map(re.escape, names))
+        # A space that slipped into a key hides it no more than another letter would.
+        keys = "|".join(r"\s?".join(map(re.escape, name)) for name in names)
         held = rf"[\"'“”„«\n,{{\[]\s*+(?:{keys})\b|\b(?:{keys})[\"'”]?\s*+:"
         self._names = re.compile(held, re.IGNORECASE) if keys else None
         self._work_left = WORK_MIN + WORK_PER_CHARACTER * characters
@@ -243,10 +259,12 @@ class LooseReader:
         A quote ends it if what follows can follow; with such quotes inside nothing in it may look as if a key
         or an object had been swallowed: then a quote was forgotten, and the string is torn.
         """
-        pattern, first = _STRING[self._at(place)], place + 1
+        quote, first = self._at(place), place + 1
+        pattern, inner = _STRING[quote], 0
         closed = self._match(pattern, first)
-        inner = 0
-        while closed.end() >= self._strict_end and not self._can_end(closed.end(), in_object=in_object):
+        while closed.end() >= self._strict_end and not self._can_end(
+            closed.end(), quote, in_object=in_object
+        ):
             inner += 1
             if inner > INNER_QUOTES_MAX:
                 raise _Torn
@@ -258,7 +276,7 @@ class LooseReader:
                 raise _Torn
         return unescaped(text), closed.end()
 
-    def _can_end(self, place: int, *, in_object: bool) -> bool:
+    def _can_end(self, place: int, quote: str, *, in_object: bool) -> bool:
         """Return whether a string can end here, by what follows."""
         after = self._skip(place)
         has_comma = self._at(after) in _COMMAS
@@ -266,7 +284,8 @@ class LooseReader:
             after = self._skip(after + 1)
         following = self._at(after)
         if in_object and following == "}":
-            return bool(_AFTER_OBJECT.match(self._text, after + 1))
+            is_end = _AFTER_OBJECT.match(self._text, after + 1) is not None
+            return is_end and not self._goes_on(after + 1, quote)
         if following == "]" and not in_object:
             return True
         if has_comma:
@@ -275,6 +294,14 @@ class LooseReader:
         elif "\n" not in self._text[place:after]:  # else a comma was forgotten
             return False
         return bool((_NEXT_KEY if in_object else _NEXT_VALUE).match(self._text, after))
+
+    def _goes_on(self, place: int, quote: str) -> bool:
+        """Return whether a string that `quote` began goes on in what stands behind an object's brace."""
+        limit = min(len(self._text), place + _GOES_ON_MAX)
+        following = self._text.find("{", place, limit)
+        end = limit if following < 0 else following
+        self._spend(2 * (end - place))
+        return _GOES_ON[quote].match(self._text, place, end) is not None
 
     # --- steps, each of which is counted
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gather_worker.llm.reading.loose_json import (
@@ -47,6 +47,7 @@ json_values = st.recursive(
 )
 
 
+@example(value=["", float("inf"), ""], is_ascii=False, is_indented=False)
 @given(
     json_values.filter(lambda value: isinstance(value, dict | list) and value), st.booleans(), st.booleans()
 )
@@ -64,6 +65,19 @@ def test_json_is_read_as_json_is(value: Any, is_ascii: bool, is_indented: bool) 
         ('{"a": "the set "}\n is small", "b": 1}', [{"a": 'the set "}\n is small', "b": 1}]),
         ('{"a": "the set "} is small", "b": 1}', [{"a": 'the set "} is small', "b": 1}]),
         ('{"a": "the set ",}" is small", "b": 1}', [{"a": 'the set ",}" is small', "b": 1}]),
+        ("[{'a': 'the set '}} is small', 'b': 'x'}, {'a': 'y'}]",
+         [[{"a": "the set '}} is small", "b": "x"}, {"a": "y"}]]),
+        ('{"a": "the set "}} is small", "b": "x"}', [{"a": 'the set "}} is small', "b": "x"}]),
+        ('{"a": "the set "}, then "home" is small"}', [{"a": 'the set "}, then "home" is small'}]),
+        ('[{"a": "the set "}]} is small", b: "x"}]', [[{"a": 'the set "}]} is small', "b": "x"}]]),
+        ('{"a": "the set "}# is small"}', [{"a": 'the set "}# is small'}]),
+        ('{"a": "the set "}\n\nis small"}', [{"a": 'the set "}\n\nis small'}]),
+        ('{"a": "x", "b": "y"}} It says "lamp", and "sea".', [{"a": "x", "b": "y"}]),
+        ('{"a": "x", } // it says "lamp", and "sea".', [{"a": "x"}]),
+        ('[{"a": "x",}, ["a": "y", "b": "z"}]', [{"a": "x"}]),
+        ('[{"a": "x",}, c"ontent": "y", "b": "z"}]', [{"a": "x"}]),
+        ('{"n": {"a": "x",}, "b": "y", "c": "z"}', [{"n": {"a": "x"}, "b": "y", "c": "z"}]),
+        ('{"n": {"a": "x",}, b: "y", "c": "z"}', [{"n": {"a": "x"}, "b": "y", "c": "z"}]),
         ('{"a": "x",} {"a": "y",}', [{"a": "x"}, {"a": "y"}]),
         ('{"a": "the "dictator", waiting on response."}', [{"a": 'the "dictator", waiting on response.'}]),
         ('{"a": "a"bcd"e"}', [{"a": 'a"bcd"e'}]),
@@ -113,6 +127,13 @@ def test_what_models_write_is_read(text: str, values: list[Any]) -> None:
 def test_nothing_is_closed_that_the_text_does_not_close(text: str) -> None:
     """A quote or brace that was forgotten costs its object, and joins no two texts."""
     assert read(text) == []
+
+
+@pytest.mark.parametrize("key", ["c ontext", "con\ttext", "con\ntext", "contex t"])
+def test_no_text_swallows_a_known_key_with_a_space_in_it(key: str) -> None:
+    """Its object is lost, as with any key that is spoiled."""
+    text = f"{{content: 'The boat is late.',{key}: 'It hurts.'}}"
+    assert LooseReader(len(text), ["content", "context"]).roots(text).found == []
 
 
 MIB4 = 4 * 1024 * 1024
