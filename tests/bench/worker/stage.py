@@ -159,7 +159,7 @@ def _note(project_id: str, department: ResolvedDepartment, writer: NoteWriter, f
     return GatherItem(
         id=str(ObjectId()),
         content=content,
-        summary=content[:120].strip(),  # as it is read: else the first worker would write it into the brain again
+        summary=content[:120].strip(),  # as it is read: else a worker would index it again
         context="Why this matters to the film.",
         project_id=project_id,
         created_at=now,
