@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from dev.artefacts.store_binaries import StoreArtefacts
 from dev.progress import Reporter
 from dev.rooms import BRAIN_KEY, brain_service
 from dev.stores import running
+from dev.waiting import wait_for
 from gather_clients.brain_client import BrainClient
 from gather_clients.notes.note import note_of_item
 from gather_contracts import names
@@ -32,6 +34,7 @@ from gather_demo.cms.cms_api import DEPARTMENTS_FILE, read_departments
 from gather_worker.documents.note_node import node_of
 from gather_worker.services.brain import INDEX_BATCH
 from gather_worker.services.store import document_of
+from tests.bench.measure import cpu_s
 from tests.bench.texts import NoteWriter
 from tests.support.worker_harness import Services, WorkerHarness, demo_model_service
 
@@ -39,6 +42,9 @@ NEVER_REACHED: Final = 100.0
 """A threshold that keeps a department at work until its iterations are used up or its quality is flat."""
 SEED_DEADLINE_S: Final = 120
 HTTP_TIMEOUT_S: Final = 10
+QUIET_S: Final = 3.0
+"""Longer than the brain lets a department rest after a write before it makes its profile."""
+QUIET_SHARE: Final = 0.05
 
 
 @dataclass
@@ -47,6 +53,8 @@ class Stage:
 
     services: Services
     folder: Path
+    brain_pid: int | None = None
+    """Of the brain, None where it is another machine's."""
     harnesses: int = 0
 
     def new_harness(self, project_id: str) -> WorkerHarness:
@@ -69,6 +77,8 @@ class Stage:
             notes = _notes(project_id, items, seed)
             self._write(project_id, notes)
             asyncio.run(self._index(notes))
+            if pid := self.brain_pid:
+                wait_for("the brain to have made the profiles", lambda: _is_quiet(pid), SEED_DEADLINE_S)
         return project_id
 
     def _write(self, project_id: str, notes: Sequence[GatherItem]) -> None:
@@ -91,12 +101,12 @@ def stage(reporter: Reporter, services: Services | None = None) -> Iterator[Stag
     folder = Path(tempfile.mkdtemp(prefix="gather-bench-worker-"))
     try:
         with contextlib.ExitStack() as stack:
-            yield Stage(services or _started(folder, stack, reporter), folder)
+            yield Stage(services, folder) if services else _started(folder, stack, reporter)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _started(folder: Path, stack: contextlib.ExitStack, reporter: Reporter) -> Services:
+def _started(folder: Path, stack: contextlib.ExitStack, reporter: Reporter) -> Stage:
     programs = StoreArtefacts.from_environment()
     stores = {}
     for kind in ("mongodb", "redis", "neo4j"):
@@ -111,7 +121,15 @@ def _started(folder: Path, stack: contextlib.ExitStack, reporter: Reporter) -> S
         with reporter.step(f"Starting {service.name}"):
             service.start()
         stack.callback(service.kill)
-    return Services(stores["mongodb"], stores["redis"], stores["neo4j"], brain.uri, model.uri)
+    services = Services(stores["mongodb"], stores["redis"], stores["neo4j"], brain.uri, model.uri)
+    return Stage(services, folder, brain.pid)
+
+
+def _is_quiet(pid: int) -> bool:
+    """Return whether a process has nothing to do; takes `QUIET_S`."""
+    before_s = cpu_s(pid)
+    time.sleep(QUIET_S)
+    return cpu_s(pid) - before_s < QUIET_SHARE * QUIET_S
 
 
 async def _analyze(brain: BrainClient, department: ResolvedDepartment, notes: Sequence[GatherItem]) -> None:
