@@ -18,6 +18,8 @@ LETTERS: Final = "abdefghijk"
 """Of the notes of the answer."""
 DRAFT_LETTERS: Final = "lmnop"
 """Of notes that were only thought."""
+EQUAL_KEY: Final = "cczz1 cczz2 cczz3 cczz4"
+"""Content that another of the same name follows, which is the note's."""
 _WORD: Final = re.compile(r"\b([csx])\1([a-p])\2\d+\b")
 _SPECIAL: Final = (
     '"home"', "'tis", "the keeper's", "{now}", "[1]", "a: b,", "x, y:", "\n", "\\", "// so", "# 1", "é🎬",
@@ -152,7 +154,5 @@ WAYS: Final[dict[str, Callable[[str, Rng], str]]] = CHARACTERS | {
     "a comment": lambda text, rng: text.replace("{", rng.choice(["{ // so\n", "{/* so */", "{ # so\n"]), 1),
     "twice": lambda text, rng: text + rng.choice(["", "\n", ", "]) + text,
     "NaN": lambda text, _rng: text.replace("null", "NaN", 1),
-    "an equal key": lambda text, _rng: text.replace(
-        '"content":', '"content": "cczz1 cczz2 cczz3 cczz4", "content":', 1
-    ),
+    "an equal key": lambda text, _rng: text.replace('"content":', f'"content": "{EQUAL_KEY}", "content":', 1),
 }
