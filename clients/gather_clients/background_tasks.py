@@ -6,15 +6,17 @@ from typing import Any, Final
 
 AGAIN_S: Final = 5.0
 """`asyncio.wait_for` of Python 3.11, which redis-py uses, may lose a cancellation; the next one arrives."""
+AFTER_SAVING_S: Final = 20.0
+"""For tasks that save or say something when they are cancelled, up to 15 s: the next would cut it short."""
 
 
-async def end_tasks(tasks: Iterable["asyncio.Task[Any]"]) -> None:
-    """Cancel the tasks until all have ended; what they raise is theirs."""
+async def end_tasks(tasks: Iterable["asyncio.Task[Any]"], again_s: float = AGAIN_S) -> None:
+    """Cancel the tasks, every `again_s` seconds, until all have ended; what they raise is theirs."""
     every = set(tasks)
     while pending := {task for task in every if not task.done()}:
         for task in pending:
             task.cancel()
-        await asyncio.wait(pending, timeout=AGAIN_S)
+        await asyncio.wait(pending, timeout=again_s)
     # Nobody else may look, and then asyncio would log it.
     await asyncio.gather(*every, return_exceptions=True)
 

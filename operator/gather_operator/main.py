@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gather_clients.background_tasks import end_tasks
+from gather_clients.background_tasks import AFTER_SAVING_S, end_tasks
 from gather_clients.configuration import (
     exits_if_misconfigured,
     read_settings,
@@ -130,7 +130,7 @@ async def run(settings: Settings) -> None:
         stop.cancel()
         if not work.done():
             logger.info("stopping")
-        await end_tasks((work, stop))
+        await end_tasks((work, stop), AFTER_SAVING_S)
         if not work.cancelled() and (error := work.exception()) is not None:
             raise error
 

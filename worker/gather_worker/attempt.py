@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gather_clients.background_tasks import end_tasks
+from gather_clients.background_tasks import AFTER_SAVING_S, end_tasks
 from gather_worker.errors import DeadlineNear, Terminated
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Attempt:
             raise DeadlineNear("the attempt's time is over")
         finally:
             # What the work ends with now, or has ended with in this very moment, is nobody's any more.
-            await end_tasks((task, stop))
+            await end_tasks((task, stop), AFTER_SAVING_S)
 
     async def sleep(self, duration_s: float) -> None:
         """Wait, but no longer than until SIGTERM or the deadline, which raise."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from gather_clients.background_tasks import end_tasks
+from gather_clients.background_tasks import AFTER_SAVING_S, end_tasks
 from gather_clients.kube_api.cluster_errors import AlreadyExists, ClusterError, Conflict, Missing, Refused
 from gather_operator.errors import NotLeading
 from gather_operator.metrics import IS_LEADER, LEASE_CHANGES
@@ -158,7 +158,7 @@ class Elector:
                     await self._bounded(self.renew)
         finally:
             IS_LEADER.set(0)
-            await end_tasks([acting])
+            await end_tasks([acting], AFTER_SAVING_S)
             if not self.is_leading():
                 LEASE_CHANGES.labels(change="lost").inc()
                 logger.warning("the Lease is lost: this replica waits", extra={"identity": self._identity})

@@ -2,9 +2,6 @@
 
 import asyncio
 
-import pytest
-
-from gather_clients import background_tasks
 from gather_clients.background_tasks import OnDemandTask, end_tasks
 
 LIMIT_S = 30
@@ -81,16 +78,37 @@ async def _raising(started: asyncio.Event) -> None:
         raise ValueError("at the end")
 
 
-async def test_a_task_ends_though_a_cancellation_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+async def _saving(started: asyncio.Event, saved: asyncio.Event) -> None:
+    started.set()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0.1)
+        saved.set()
+
+
+async def test_a_task_that_saves_at_its_end_is_given_the_time() -> None:
+    """It is cancelled again only after so long."""
+    started, saved = asyncio.Event(), asyncio.Event()
+    saving = asyncio.create_task(_saving(started, saved))
+    await started.wait()
+    await end_tasks([saving], again_s=30)
+    assert saved.is_set()
+    hurried = asyncio.create_task(_saving(started, asyncio.Event()))
+    await asyncio.sleep(0)
+    await end_tasks([hurried], again_s=0.001)
+    assert hurried.cancelling() > 1
+
+
+async def test_a_task_ends_though_a_cancellation_was_lost() -> None:
     """It is cancelled again; what another raises at its end holds nobody up."""
-    monkeypatch.setattr(background_tasks, "AGAIN_S", 0.01)
     started = [asyncio.Event(), asyncio.Event()]
     losing = asyncio.create_task(_losing(started[0]))
     raising = asyncio.create_task(_raising(started[1]))
     for event in started:
         await event.wait()
     async with asyncio.timeout(30):
-        await end_tasks([losing, raising])
+        await end_tasks([losing, raising], again_s=0.01)
     assert losing.cancelled()
     assert isinstance(raising.exception(), ValueError)
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
-from gather_clients.background_tasks import end_tasks
+from gather_clients.background_tasks import AFTER_SAVING_S, end_tasks
 from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import (
     AnswerInvalid,
@@ -124,7 +124,7 @@ class Drafter:
         await self._earlier.close()
         await self._related.close()
         if self._early is not None and self._question is not None:
-            await end_tasks([self._question])
+            await end_tasks([self._question], AFTER_SAVING_S)
             await asyncio.gather(self._early, return_exceptions=True)
 
     async def _ask_early(self, gaps: Sequence[str], *, is_flat: bool) -> Answered | None:

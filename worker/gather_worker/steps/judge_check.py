@@ -7,7 +7,7 @@ is asked beside the department's first steps; what it does not say in time, the 
 import asyncio
 from typing import Final
 
-from gather_clients.background_tasks import end_tasks
+from gather_clients.background_tasks import AFTER_SAVING_S, end_tasks
 from gather_worker.department.task import DepartmentTask
 from gather_worker.errors import BudgetUsed, InvalidInput
 from gather_worker.llm.gateway import ModelGateway
@@ -54,4 +54,4 @@ class JudgeCheck:
     async def close(self) -> None:
         """End the look, whatever it has come to."""
         if self._looking is not None:
-            await end_tasks([self._looking])
+            await end_tasks([self._looking], AFTER_SAVING_S)
