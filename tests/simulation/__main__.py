@@ -93,17 +93,19 @@ def play_many(arguments: argparse.Namespace) -> int:
             print(progress(sums, runs, seconds, marks[0]), flush=True)
             marks.append((sums.real_s, sums.runs))
 
-    # Like Ctrl-C: what was played is said, and how to go on.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        print(
-            f"{runs:,} runs or {arguments.minutes:g} minutes, from seed {sums.first_seed} on,"
-            f" in {arguments.processes} processes; Ctrl-C ends it and says how to go on",
-            flush=True,
-        )
-        run_campaign(sums, runs, seconds, arguments.processes, report)
-    except KeyboardInterrupt:
+    def interrupt(number: int, _frame: object) -> None:
+        """Note it: raised in the middle of a pool's start or end, an exception would leave its processes."""
         sums.is_interrupted = True
+        signal.signal(number, signal.SIG_DFL)  # for who does not want to wait
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    print(
+        f"{runs:,} runs or {arguments.minutes:g} minutes, from seed {sums.first_seed} on,"
+        f" in {arguments.processes} processes; Ctrl-C ends it and says how to go on",
+        flush=True,
+    )
+    run_campaign(sums, runs, seconds, arguments.processes, report)
     print("\n" + table(sums))
     if left := rest(sums, runs):
         print("\n" + left)

@@ -19,8 +19,8 @@ BATCH: Final = 10
 """Seeds that a process plays before it reports."""
 SHOWN_SEEDS: Final = 8
 HOUR_S: Final = 3600
-LOOK_S: Final = 5.0
-"""So often the sums are reported although nothing was played meanwhile."""
+LOOK_S: Final = 0.5
+"""So soon an interruption is noticed, and so often the sums are reported although nothing was played."""
 
 
 @dataclass
@@ -84,15 +84,15 @@ def _prepare() -> None:
 def run_campaign(
     sums: Sums, runs: int, seconds: float, processes: int, report: Callable[[Sums], None]
 ) -> None:
-    """Play seeds into `sums` until there are so many runs or the time is over.
+    """Play seeds into `sums` until there are so many runs, the time is over, or `sums` are interrupted.
 
-    `report` gets them after each batch, and every few seconds while there is none.
+    `report` gets them after each batch, and every half second while there is none.
     """
     began_s = time.monotonic()
     starts = itertools.count(sums.next_seed, BATCH)
-    with multiprocessing.get_context("spawn").Pool(processes, _prepare) as pool:
+    with _pool(processes) as pool:
         ahead = deque(_begin(pool, next(starts)) for _ in range(processes * 2))
-        while ahead:
+        while ahead and not sums.is_interrupted:
             ahead[0].wait(LOOK_S)
             if ahead[0].ready():
                 for outcome in ahead.popleft().get():
@@ -101,6 +101,15 @@ def run_campaign(
                     ahead.append(_begin(pool, next(starts)))
             sums.real_s = time.monotonic() - began_s
             report(sums)
+
+
+def _pool(processes: int) -> Pool:
+    """Start processes that a terminal's Ctrl-C does not reach, not even before they ignore it."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return multiprocessing.get_context("spawn").Pool(processes, _prepare)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _begin(pool: Pool, first_seed: int) -> "AsyncResult[list[Outcome]]":
