@@ -1,7 +1,6 @@
 """A listener on a real cluster misses nothing although the bridge's pod is killed in the middle of a run."""
 
-import json
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from websockets.sync.client import connect
@@ -9,9 +8,11 @@ from websockets.sync.client import connect
 from dev.waiting import wait_for
 from gather_contracts.events import FINAL_TYPES
 from tests.support.deployed_gather import DeployedGather, new_project, run_of
+from tests.support.events.socket_frames import frames_of
 
 PROJECT = new_project()
 DEPARTMENTS = ["story", "character"]
+EVENTS_S: Final = 300
 
 
 def _events(
@@ -22,12 +23,11 @@ def _events(
     with gather.forward("gather-bridge", 8080) as port:
         url = f"ws://127.0.0.1:{port}/api/v1/projects/{PROJECT}/events{query}"
         with connect(url, open_timeout=30) as socket:
-            hello = json.loads(socket.recv(timeout=30))
+            frames = frames_of(socket, EVENTS_S)
+            hello = next(frames)
             assert (hello["type"], hello["recovered"]) == ("hello", True)
             while not _is_enough([e for e in events if e["run_uid"] == run_uid], count):
-                frame = json.loads(socket.recv(timeout=120))
-                if frame["type"] != "heartbeat":
-                    events.append(frame)
+                events.append(next(frames))
     return events
 
 

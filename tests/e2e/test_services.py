@@ -1,7 +1,6 @@
 """What stands beside a run: the chart's own test, the bridge's WebSocket, the metrics."""
 
-import json
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from websockets.sync.client import ClientConnection, connect
@@ -10,8 +9,10 @@ from dev.commands import output_of
 from dev.paths import ROOT
 from gather_contracts.resource import GatherRun
 from tests.support.deployed_gather import DeployedGather, is_succeeded, new_project, run_of
+from tests.support.events.socket_frames import frames_of
 
 PROJECT = new_project()
+EVENTS_S: Final = 300
 
 
 def test_the_chart_s_own_test_passes(gather: DeployedGather) -> None:
@@ -54,10 +55,11 @@ def assert_is_as_of_the_end(snapshot: dict[str, Any], run: GatherRun, last: dict
 def _events_until_the_end(socket: ClientConnection) -> list[dict[str, object]]:
     """Return the frames that are events, up to the run's last."""
     events: list[dict[str, object]] = []
-    while not events or events[-1]["type"] != "automation_complete":
-        frame = json.loads(socket.recv(timeout=120))
-        if frame["type"] not in {"hello", "heartbeat"}:
+    for frame in frames_of(socket, EVENTS_S):
+        if frame["type"] != "hello":
             events.append(frame)
+        if frame["type"] == "automation_complete":
+            break
     return events
 
 

@@ -39,9 +39,10 @@ class Client:
         return body
 
     async def event(self) -> dict[str, Any]:
-        """Return the next frame that is no heartbeat."""
-        while (body := await self.frame())["type"] == "heartbeat":
-            pass
+        """Return the next frame that is no heartbeat; these may come for ever."""
+        async with asyncio.timeout(RECEIVE_TIMEOUT_S):
+            while (body := await self.frame())["type"] == "heartbeat":
+                pass
         return body
 
     async def offsets(self, count: int) -> list[int]:

@@ -1,10 +1,10 @@
 """The bridge beside a Redis that is full, hangs or is a Cluster: what it says, and how it goes on."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,10 +53,9 @@ async def test_a_hung_redis_is_said_and_nothing_is_lost(
         async with serving.client(PROJECT) as client:
             assert (await client.frame())["type"] == "hello"
             with stopped(server):
-                began_s = time.monotonic()
-                while (await client.frame())["live"]:
-                    pass
-                assert time.monotonic() - began_s < 20  # 4 s, and what a busy machine adds
+                async with asyncio.timeout(20):  # 4 s, and what a busy machine adds
+                    while (await client.frame())["live"]:
+                        pass
             await serving.until_live()
             assert await log.append(EVENT) == 2
             assert await client.offsets(1) == [2]
