@@ -127,7 +127,6 @@ async def run(settings: Settings) -> None:
         work = asyncio.create_task(_work(settings, stack))
         stop = asyncio.create_task(stopped.wait())
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
         if not work.done():
             logger.info("stopping")
         await end_tasks((work, stop), AFTER_SAVING_S)
