@@ -1,6 +1,6 @@
 """A listener on a real cluster misses nothing although the bridge's pod is killed in the middle of a run."""
 
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from websockets.sync.client import connect
@@ -12,7 +12,6 @@ from tests.support.events.socket_frames import frames_of
 
 PROJECT = new_project()
 DEPARTMENTS = ["story", "character"]
-EVENTS_S: Final = 300
 
 
 def _events(
@@ -23,7 +22,7 @@ def _events(
     with gather.forward("gather-bridge", 8080) as port:
         url = f"ws://127.0.0.1:{port}/api/v1/projects/{PROJECT}/events{query}"
         with connect(url, open_timeout=30) as socket:
-            frames = frames_of(socket, EVENTS_S)
+            frames = frames_of(socket)
             hello = next(frames)
             assert (hello["type"], hello["recovered"]) == ("hello", True)
             while not _is_enough([e for e in events if e["run_uid"] == run_uid], count):

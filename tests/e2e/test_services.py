@@ -1,6 +1,6 @@
 """What stands beside a run: the chart's own test, the bridge's WebSocket, the metrics."""
 
-from typing import Any, Final
+from typing import Any
 
 import httpx
 from websockets.sync.client import ClientConnection, connect
@@ -12,7 +12,6 @@ from tests.support.deployed_gather import DeployedGather, is_succeeded, new_proj
 from tests.support.events.socket_frames import frames_of
 
 PROJECT = new_project()
-EVENTS_S: Final = 300
 
 
 def test_the_chart_s_own_test_passes(gather: DeployedGather) -> None:
@@ -55,7 +54,7 @@ def assert_is_as_of_the_end(snapshot: dict[str, Any], run: GatherRun, last: dict
 def _events_until_the_end(socket: ClientConnection) -> list[dict[str, object]]:
     """Return the frames that are events, up to the run's last."""
     events: list[dict[str, object]] = []
-    for frame in frames_of(socket, EVENTS_S):
+    for frame in frames_of(socket):
         if frame["type"] != "hello":
             events.append(frame)
         if frame["type"] == "automation_complete":

@@ -39,7 +39,7 @@ class Client:
         return body
 
     async def event(self) -> dict[str, Any]:
-        """Return the next frame that is no heartbeat; these may come for ever."""
+        """Return the next frame that is no heartbeat, within `RECEIVE_TIMEOUT_S`."""
         async with asyncio.timeout(RECEIVE_TIMEOUT_S):
             while (body := await self.frame())["type"] == "heartbeat":
                 pass
