@@ -6,7 +6,7 @@ thing (`statements.py`). Contradictions that need knowledge of the world are not
 how many are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -37,17 +37,31 @@ def contradictions(texts: Sequence[str], sentences: Sentences) -> list[Contradic
 
     `texts` are the sentences in the order of `sentences.rows`; the nearest pair of sentences comes first.
     """
-    owners = sentences.owners
-    near = np.triu(sentences.rows @ sentences.rows.T, 1)
-    near[owners[:, None] == owners[None, :]] = 0
-    ones, others = np.nonzero(near >= SAME_MATTER)
-    nearest = np.argsort(-near[ones, others], kind="stable")[:PAIRS_MAX]
+    owners = sentences.owners.tolist()
     found: dict[tuple[int, int], Contradicting] = {}
-    for one, other in zip(ones[nearest].tolist(), others[nearest].tolist(), strict=True):
-        items = (int(owners[one]), int(owners[other]))
-        if items not in found and _conflict(texts[one], texts[other]):
+    for one, other in _nearest_pairs(sentences):
+        if not _conflict(texts[one], texts[other]):
+            continue
+        items = (owners[one], owners[other])
+        if items not in found:
             found[items] = Contradicting(items, (texts[one], texts[other]))
     return list(found.values())
+
+
+def _nearest_pairs(sentences: Sentences) -> Iterable[tuple[int, int]]:
+    """Return the places of the `PAIRS_MAX` nearest pairs of sentences of different items, nearest first."""
+    cosines = sentences.rows @ sentences.rows.T
+    is_pair = np.triu(cosines >= SAME_MATTER, 1)
+    is_pair &= sentences.owners[:, None] != sentences.owners
+    places = np.flatnonzero(is_pair)
+    found = cosines.ravel()[places]
+    if len(found) > PAIRS_MAX:
+        # Only those that count are put in order: a hundred notes may have ten times as many.
+        is_near = found >= np.partition(found, -PAIRS_MAX)[-PAIRS_MAX]
+        places, found = places[is_near], found[is_near]
+    order = np.argsort(-found, kind="stable")[:PAIRS_MAX]
+    ones, others = np.divmod(places[order], len(cosines))
+    return zip(ones.tolist(), others.tolist(), strict=True)
 
 
 @lru_cache(maxsize=PAIRS_KEPT)

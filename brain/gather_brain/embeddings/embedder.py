@@ -6,15 +6,20 @@ dimensions stand on every node that it embedded.
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from gather_brain.embeddings.readability import Unread
 from gather_brain.vectors import Matrix
 
+T = TypeVar("T")
+
+REASONS_KEPT: Final = 5_000
+"""Texts of which it is known whether a model can read them, 1 MB: a department's notes are asked about again
+after each iteration."""
 Keep = Callable[[Sequence[str], Matrix], None]
 """Takes texts and their rows."""
 
@@ -55,35 +60,41 @@ class EmbeddingProvider(Protocol):
         """Release what it holds."""
 
 
-class VectorCache:
-    """The vectors used last, of all models together, each under its model's name and its text's hash."""
+class TextCache(Generic[T]):
+    """What models made of the texts used last, each under its model's name and its text's hash."""
 
     def __init__(self, entries: int) -> None:
         self._entries = entries
-        self._rows: OrderedDict[tuple[str, bytes], Matrix] = OrderedDict()
+        self._values: OrderedDict[tuple[str, bytes], T] = OrderedDict()
 
-    def known(self, model: str, texts: Sequence[str]) -> dict[str, Matrix]:
-        """Return the vectors that are known, by text, and keep them as the ones used last."""
+    def known(self, model: str, texts: Sequence[str]) -> dict[str, T]:
+        """Return what is known, by text, and keep it as what was used last."""
         found = {}
         for text in dict.fromkeys(texts):
             key = _key(model, text)
-            row = self._rows.get(key)
-            if row is not None:
-                found[text] = row
-                self._rows.move_to_end(key)
+            if key in self._values:
+                found[text] = self._values[key]
+                self._values.move_to_end(key)
         return found
 
-    def remember(self, model: str, texts: Sequence[str], rows: Matrix) -> None:
-        """Keep new vectors as the ones used last."""
-        for text, row in zip(texts, rows, strict=True):
-            # A copy, since a row is a view that would keep its whole batch alive.
-            self._rows[_key(model, text)] = row.copy()
-        while len(self._rows) > self._entries:
-            self._rows.popitem(last=False)
+    def remember(self, model: str, texts: Sequence[str], values: Iterable[T]) -> None:
+        """Keep new values as those used last."""
+        for text, value in zip(texts, values, strict=True):
+            self._values[_key(model, text)] = value
+        while len(self._values) > self._entries:
+            self._values.popitem(last=False)
 
 
 def _key(model: str, text: str) -> tuple[str, bytes]:
     return model, hashlib.sha256(text.encode()).digest()
+
+
+class VectorCache(TextCache[Matrix]):
+    """The vectors used last, of all models together."""
+
+    def remember(self, model: str, texts: Sequence[str], values: Iterable[Matrix]) -> None:
+        """Keep new vectors; copies of them, since a row is a view that would keep its whole batch alive."""
+        super().remember(model, texts, (row.copy() for row in values))
 
 
 class Embedder:
@@ -103,6 +114,7 @@ class Embedder:
         self._cache = cache
         self._observe = observe
         self._observe_unread = observe_unread
+        self._reasons: TextCache[Unread | None] = TextCache(REASONS_KEPT)
 
     @property
     def name(self) -> str:
@@ -141,7 +153,12 @@ class Embedder:
 
     async def readable(self, texts: Sequence[str]) -> list[bool]:
         """Return, for each text, whether the model can read it, as far as is known."""
-        reasons = await self._provider.unread(texts)
+        known = self._reasons.known(self.name, texts)
+        if missing := [text for text in dict.fromkeys(texts) if text not in known]:
+            found = await self._provider.unread(missing)
+            self._reasons.remember(self.name, missing, found)
+            known |= dict(zip(missing, found, strict=True))
+        reasons = [known[text] for text in texts]
         for reason in reasons:
             if reason is not None and self._observe_unread:
                 self._observe_unread(reason)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from gather_brain.coverage import contradictions as module
 from gather_brain.coverage.aspect_scores import Sentences
-from gather_brain.coverage.contradictions import Contradicting, contradictions
+from gather_brain.coverage.contradictions import SAME_MATTER, Contradicting, contradictions
 from gather_brain.vectors import Matrix
 
 SAID = "The harbour scene is shot at night with two boats and a crane."
@@ -64,3 +65,26 @@ def test_two_items_are_named_once_however_often_they_contradict_each_other() -> 
     other = "The harbour scene is not shot at night."
     found = _contradictions([SAID, SAID, other, other], owners=[0, 0, 1, 1])
     assert found == [Contradicting((0, 1), (SAID, other))]
+
+
+@pytest.mark.parametrize("pairs_max", [1, 7, 40, 5_000])
+def test_only_the_nearest_pairs_are_compared(monkeypatch: pytest.MonkeyPatch, pairs_max: int) -> None:
+    """As if all pairs of different items were put in order, equal ones by their places."""
+    monkeypatch.setattr(module, "PAIRS_MAX", pairs_max)
+    rng = np.random.default_rng(5)
+    drawn = rng.random((18, 6)).astype(np.float32)[rng.integers(0, 12, 18)]  # some are equal
+    rows: Matrix = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    owners = np.repeat(np.arange(9), 2)
+    texts = [SAID if place % 4 < 2 else "The harbour scene is not shot at night." for place in range(18)]
+    cosines = rows @ rows.T
+    nearest = sorted(
+        (-cosines[one, other], one, other)
+        for one in range(18)
+        for other in range(one + 1, 18)
+        if owners[one] != owners[other] and cosines[one, other] >= SAME_MATTER
+    )[:pairs_max]
+    expected = dict.fromkeys(
+        (int(owners[one]), int(owners[other])) for _, one, other in nearest if texts[one] != texts[other]
+    )
+    found = contradictions(texts, Sentences(rows, np.arange(0, 18, 2), owners, rows[::2]))
+    assert [each.items for each in found] == list(expected)

@@ -25,6 +25,7 @@ class LengthModel:
 
     def __init__(self, gate: threading.Event | None = None) -> None:
         self.asked: list[list[str]] = []
+        self.asked_whether: list[list[str]] = []
         self.gate = gate
 
     def embed(self, texts: Sequence[str]) -> Matrix:
@@ -36,6 +37,7 @@ class LengthModel:
 
     def unread(self, texts: Sequence[str]) -> list[Unread | None]:
         """Say that it cannot read long texts."""
+        self.asked_whether.append(list(texts))
         return [Unread.LANGUAGE if len(text) > LONG else None for text in texts]
 
 
@@ -132,3 +134,14 @@ async def test_texts_that_the_model_cannot_read_are_counted_by_their_reason() ->
     embedder = Embedder(ThreadProvider(LengthModel()), VectorCache(2), observe_unread=seen.append)
     assert await embedder.readable(["a", "b" * (LONG + 1)]) == [True, False]
     assert seen == [Unread.LANGUAGE]
+    assert await embedder.readable(["b" * (LONG + 1)]) == [False]
+    assert seen == [Unread.LANGUAGE, Unread.LANGUAGE]
+
+
+async def test_a_model_is_asked_once_whether_it_can_read_a_text() -> None:
+    """A department's notes are asked about again after each iteration."""
+    model = LengthModel()
+    embedder = Embedder(ThreadProvider(model), VectorCache(2))
+    assert await embedder.readable(["a", "a", "b" * (LONG + 1)]) == [True, True, False]
+    assert await embedder.readable(["b" * (LONG + 1), "c"]) == [False, True]
+    assert model.asked_whether == [["a", "b" * (LONG + 1)], ["c"]]
