@@ -10,7 +10,7 @@ from gather_brain.api.endpoint_dependencies import CallerDep, Stopwatch, single
 from gather_brain.api.list_parameters import ListRoute
 from gather_brain.context.summary import DepartmentFound, context_of, most_relevant, summary_of, target_vector
 from gather_brain.coverage.aspects import typical_text
-from gather_brain.store.answer_bounds import length_of, require_short
+from gather_brain.store.answer_bounds import require_short_texts
 from gather_brain.store.department_store import Overview, TopNode
 from gather_brain.themes.phrases import PhraseCounts
 from gather_brain.themes.profiles import Profile, still_matches
@@ -55,9 +55,9 @@ async def department_context(query: Annotated[ContextQuery, Query()], caller: Ca
     context, summary, relevant = await asyncio.to_thread(
         lambda: (context_of(found), summary_of(found, query.department), most_relevant(found, query.limit))
     )
-    require_short(
-        [length_of(node.content) for node in relevant]
-        + [length_of(node.content) + length_of(node.summary) for each in found for node in each.top]
+    require_short_texts(
+        [node.content for node in relevant]
+        + [text for each in found for node in each.top for text in (node.content, node.summary)]
     )
     return ContextResponse(
         project_id=query.project_id,

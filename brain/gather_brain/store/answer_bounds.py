@@ -28,6 +28,14 @@ def require_short(lengths: Iterable[int]) -> None:
         raise AnswerTooLongError
 
 
+def require_short_texts(texts: Sequence[str]) -> None:
+    """Raise AnswerTooLongError where these texts are too long together."""
+    characters = sum(map(len, texts))
+    # Their control characters are looked for only where it would be too long of nothing else.
+    if characters + characters // 2 > LENGTH_MAX:
+        require_short(map(length_of, texts))
+
+
 def require_sent(rows: Sequence[Record], name: str) -> None:
     """Raise AnswerTooLongError where Neo4j sent a row without `name` in the place of all that it found."""
     if rows and rows[0][name] is None:
