@@ -132,8 +132,10 @@ def vector_options(java: Path) -> tuple[str, ...]:
     return (f"--add-modules={VECTOR_MODULE}",) if has_it else ()
 
 
-def neo4j_store(programs: StoreArtefacts, folder: Path, *, is_short_lived: bool = False) -> ServiceProcess:
-    """Describe a Neo4j without authentication in `folder`.
+def neo4j_store(
+    programs: StoreArtefacts, folder: Path, *, heap: str = NEO4J_HEAP, is_short_lived: bool = False
+) -> ServiceProcess:
+    """Describe a Neo4j without authentication in `folder`; `heap` is Java's, as its option takes it.
 
     A short-lived one starts with little over half the work, and searches more slowly ever after.
     """
@@ -144,7 +146,7 @@ def neo4j_store(programs: StoreArtefacts, folder: Path, *, is_short_lived: bool 
     program = programs.java()
     # The vector module is slower than none where code is compiled plainly.
     speed = SHORT_LIVED_JAVA if is_short_lived else vector_options(program)
-    options = [f"-Xmx{NEO4J_HEAP}", *NEO4J_OPENS, *speed]
+    options = [f"-Xmx{heap}", *NEO4J_OPENS, *speed]
     java: Command = [program, *options, "-cp", f"{programs.neo4j_jars()}/*"]
     place: Command = [f"--home-dir={folder}", f"--config-dir={configuration}", "--console-mode"]
     return ServiceProcess(
