@@ -1,13 +1,15 @@
 """Writes what stands in each run's status to where the bridge reads it: in the background, the latest wins.
 
-Nothing waits for it. A store that is unavailable is tried again later; beyond `WAITING_MAX` runs the oldest
-waiting one is left out, until its status changes again.
+Nothing waits for it. What a store does not take is tried again later, run by run, so that one that no store
+takes holds up no other; beyond `WAITING_MAX` runs the oldest waiting one is left out, until its status
+changes again.
 """
 
 import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -25,6 +27,8 @@ WAITING_MAX: Final = 2000
 """Some 12 KiB each at most, and usually 2."""
 REMEMBERED_MAX: Final = 20_000
 RETRY: Final = Backoff(1.0, 30.0)
+OWN_TROUBLE_MAX: Final = 2
+"""Runs that may each have a trouble of their own; with more it is the store's, which is left in peace."""
 
 
 class Store(Protocol):
@@ -35,10 +39,47 @@ class Store(Protocol):
 
 
 @dataclass(eq=False)
+class _Waiting:
+    """A run's latest state; its failures are those of its states before, too."""
+
+    state: RunState
+    created_s: float
+    failures: int = 0
+    due_s: float = 0.0
+    """By the loop's clock."""
+
+
+@dataclass(eq=False)
 class _Sink:
     store: Store
-    waiting: OrderedDict[str, tuple[RunState, float]] = field(default_factory=OrderedDict)
+    waiting: OrderedDict[str, _Waiting] = field(default_factory=OrderedDict)
     filled: asyncio.Event = field(default_factory=asyncio.Event)
+    failing: set[str] = field(default_factory=set)
+    """Runs whose state was not taken since the last one that was."""
+
+    def offer(self, state: RunState, created_s: float) -> None:
+        """Have a state written in the place of the one that waits."""
+        before = self.waiting.pop(state.run_uid, None)
+        after = _Waiting(state, created_s)
+        if before is not None:
+            after.failures, after.due_s = before.failures, before.due_s
+        self.waiting[state.run_uid] = after
+        if len(self.waiting) > WAITING_MAX:
+            self.waiting.popitem(last=False)
+        self.filled.set()
+
+    async def next(self) -> _Waiting:
+        """Wait for a state that is due; return the one that has waited longest."""
+        loop = asyncio.get_running_loop()
+        while True:
+            for each in self.waiting.values():
+                if each.due_s <= loop.time():
+                    return each
+            self.filled.clear()
+            first_s = min((each.due_s for each in self.waiting.values()), default=None)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(first_s):
+                    await self.filled.wait()
 
 
 class SnapshotWriter:
@@ -64,11 +105,7 @@ class SnapshotWriter:
             return
         state = state_of_run(run, timestamp(datetime.now(UTC)))
         for sink in self._sinks:
-            sink.waiting[uid] = (state, _created_s(run))
-            sink.waiting.move_to_end(uid)
-            if len(sink.waiting) > WAITING_MAX:
-                sink.waiting.popitem(last=False)
-            sink.filled.set()
+            sink.offer(state, _created_s(run))
 
     def forget(self, run_uid: str) -> None:
         """Drop what is remembered of a run for which nothing is left to do; what waits is written still."""
@@ -100,23 +137,32 @@ def offering(
 
 
 async def _work(sink: _Sink) -> None:
-    failures = 0
     while True:
-        await sink.filled.wait()
-        uid, (state, created_s) = next(iter(sink.waiting.items()))
+        each = await sink.next()
+        uid = each.state.run_uid
         try:
-            await sink.store.put(state, created_s)
+            await sink.store.put(each.state, each.created_s)
         except Exception as error:  # noqa: BLE001 - whatever it is, a snapshot is optional
-            failures += 1
-            if failures == 1:
-                logger.warning("snapshots cannot be written", extra={"error": why_unavailable(error)})
-            await asyncio.sleep(RETRY.wait_s(failures))
-            continue
-        failures = 0
-        if sink.waiting.get(uid, (None, 0))[0] is state:  # a later one may have come meanwhile
-            del sink.waiting[uid]
-        if not sink.waiting:
-            sink.filled.clear()
+            _put_off(sink, uid, error)
+            if (others := len(sink.failing) - OWN_TROUBLE_MAX) > 0:
+                await asyncio.sleep(RETRY.wait_s(others))
+        else:
+            sink.failing.clear()
+            if sink.waiting.get(uid) is each:  # a later one may have come meanwhile
+                del sink.waiting[uid]
+
+
+def _put_off(sink: _Sink, uid: str, error: Exception) -> None:
+    """Let the run's latest state wait, behind the others."""
+    if (latest := sink.waiting.get(uid)) is None:
+        return
+    latest.failures += 1
+    latest.due_s = asyncio.get_running_loop().time() + RETRY.wait_s(latest.failures)
+    sink.waiting.move_to_end(uid)
+    if latest.failures == 1 and not sink.failing:
+        extra = {"run_uid": uid, "error": why_unavailable(error)}
+        logger.warning("a snapshot cannot be written", extra=extra)
+    sink.failing.add(uid)
 
 
 def _created_s(run: GatherRun) -> float:

@@ -1,7 +1,7 @@
 """Snapshots are written beside everything else: the latest wins, nothing waits, and all is bounded."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,21 +11,24 @@ from gather_clients.backoff import Backoff
 from gather_contracts.resource import GatherRun
 from gather_contracts.snapshots.run_state import RunState
 from gather_operator.snapshots import snapshot_writer
-from gather_operator.snapshots.snapshot_writer import SnapshotWriter, Store, offering
+from gather_operator.snapshots.snapshot_writer import OWN_TROUBLE_MAX, RETRY, SnapshotWriter, Store, offering
 from gather_operator.work_queue import Next
 
 
 class Memory:
-    """A store that is away as long as it is told to be."""
+    """A store that is away as long as it is told to be, and never takes some runs."""
 
-    def __init__(self, *, is_away: bool = False) -> None:
+    def __init__(self, *, is_away: bool = False, refused: Collection[str] = ()) -> None:
         self.states: list[RunState] = []
         self.is_away = is_away
+        self.refused = refused
+        self.attempts = 0
         self.changed = asyncio.Event()
 
     async def put(self, state: RunState, created_s: float) -> None:  # noqa: ARG002
         self.changed.set()
-        if self.is_away:
+        self.attempts += 1
+        if self.is_away or state.run_uid in self.refused:
             raise OSError("away")
         self.states.append(state)
 
@@ -92,6 +95,30 @@ async def test_a_store_that_is_away_holds_nobody_up(monkeypatch: pytest.MonkeyPa
         away.is_away = False
         await away.until(1)
     assert [state.departments["story"].iterations for state in away.states] == [5]
+
+
+async def test_a_run_that_no_store_takes_holds_up_no_other() -> None:
+    """Not even until it is tried again, which is a second later."""
+    memory = Memory(refused={"u-1"})
+    writer = SnapshotWriter([memory])
+    async with running(writer):
+        for number in range(1, 5):
+            writer.offer(a_run(1, uid=f"u-{number}"))
+        async with asyncio.timeout(RETRY.first_s / 2):
+            await memory.until(3)
+    assert [state.run_uid for state in memory.states] == ["u-2", "u-3", "u-4"]
+
+
+async def test_a_store_that_takes_nothing_is_left_in_peace() -> None:
+    """However many runs wait for it."""
+    memory = Memory(is_away=True)
+    writer = SnapshotWriter([memory])
+    async with running(writer):
+        for number in range(100):
+            writer.offer(a_run(1, uid=f"u-{number}"))
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert memory.attempts == OWN_TROUBLE_MAX + 1
 
 
 async def test_a_run_that_is_over_is_forgotten() -> None:
