@@ -4,26 +4,21 @@ The operator asks at the start of a run, `gather-worker check` before it; both m
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field
 from pydantic_settings import BaseSettings
+
+from gather_clients.http_calls.held_keys import HeaderKey
 
 DEPARTMENTS_PATH: Final = "/api/departments"
 PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+KEY_VARIABLE: Final = "PAYLOAD_API_KEY"
 LIMIT: Final = 100
 PAYLOAD_FORM: Final = "users API-Key"
 BEARER_FORM: Final = "Bearer"
 INSTRUCTIONS_FIELD: Final = "gatherInstructions"
 _FIELD: Final = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
-
-
-def _header_text(key: SecretStr) -> SecretStr:
-    """Httpx would quote a key that no header can hold, in an error that can end in a run's status."""
-    text = key.get_secret_value()
-    if not (text.isascii() and text.isprintable()):
-        raise ValueError("has characters that a header cannot hold")
-    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +53,7 @@ class CmsForm:
 class CmsSettings(BaseSettings):
     """The settings by which the CMS is asked."""
 
-    payload_api_key: Annotated[SecretStr, AfterValidator(_header_text)] | None = Field(
-        default=None, validation_alias="PAYLOAD_API_KEY"
-    )
+    payload_api_key: HeaderKey | None = Field(default=None, validation_alias=KEY_VARIABLE)
     cms_authorization: str = Field(
         default=PAYLOAD_FORM,
         pattern=r"^(Bearer|[A-Za-z0-9_-]{1,63} API-Key)$",

@@ -2,11 +2,12 @@
 
 from typing import Final, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_clients.configuration import read_settings
 from gather_clients.http_calls.addresses import ServiceUrl
+from gather_clients.http_calls.held_keys import HeaderKey
 
 PREFIX: Final = "GATHER_BRAIN_THEMES_LLM_"
 
@@ -19,7 +20,7 @@ class ThemeSettings(BaseSettings):
     base_url: ServiceUrl | None = None
     """Such as https://openrouter.ai/api/v1; `/chat/completions` is added. None: themes are only computed."""
     model: str | None = Field(default=None, min_length=1, max_length=128)
-    api_key: SecretStr | None = Field(default=None, max_length=4096)
+    api_key: HeaderKey | None = Field(default=None, max_length=4096)
     timeout_s: float = Field(default=20.0, gt=0, le=120)
     calls_per_hour: int = Field(default=60, ge=1, le=10_000)
     """Of one replica: a call is some 2,000 tokens to read and at most 300 to write."""

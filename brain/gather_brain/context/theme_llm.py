@@ -12,9 +12,10 @@ from typing import Any, Final
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gather_brain.context.settings import ThemeSettings
+from gather_brain.context.settings import PREFIX, ThemeSettings
 from gather_brain.themes.refinement import SCHEMA, RefinementError
 from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
+from gather_clients.http_calls.held_keys import HeldKey
 from gather_clients.http_calls.ways import way_to
 
 ANSWER_MAX_BYTES: Final = 64 * 1024
@@ -47,10 +48,9 @@ class ThemeLlm:
         self._url = f"{str(settings.base_url).rstrip('/')}/chat/completions"
         self._model = settings.model
         self._timeout_s = settings.timeout_s
-        key = settings.api_key
         self._client = httpx.AsyncClient(
-            headers=ACCEPT_ENCODING
-            | ({"Authorization": f"Bearer {key.get_secret_value().strip()}"} if key else {}),
+            headers=ACCEPT_ENCODING,
+            auth=HeldKey(f"{PREFIX}API_KEY", settings.api_key),
             timeout=settings.timeout_s,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=1),

@@ -24,6 +24,7 @@ from gather_brain.errors import UnavailableError
 from gather_brain.vectors import Matrix, unit_rows
 from gather_clients.backoff import Backoff
 from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
+from gather_clients.http_calls.held_keys import HeldKey
 from gather_clients.http_calls.ways import way_to
 from gather_clients.retry_after import retry_after_s
 
@@ -92,10 +93,9 @@ class OpenAiProvider:
         self._waiting = 0
         self._turns = asyncio.Semaphore(settings.embedding_concurrency)
         self._url = f"{str(settings.embedding_base_url).rstrip('/')}/embeddings"
-        key = settings.embedding_api_key
         self._client = httpx.AsyncClient(
-            headers=ACCEPT_ENCODING
-            | ({"Authorization": f"Bearer {key.get_secret_value().strip()}"} if key else {}),
+            headers=ACCEPT_ENCODING,
+            auth=HeldKey(settings.key_variable, settings.embedding_api_key),
             timeout=settings.embedding_timeout_s,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=settings.embedding_concurrency),

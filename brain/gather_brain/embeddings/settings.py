@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, PrivateAttr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gather_clients.configuration import ConfigurationError, read_settings
 from gather_clients.http_calls.addresses import ServiceUrl
+from gather_clients.http_calls.held_keys import HeaderKey
 
 PREFIX: Final = "GATHER_BRAIN_"
 NEXT_PREFIX: Final = "GATHER_BRAIN_NEXT_"
@@ -47,7 +48,7 @@ class ModelSettings(BaseSettings):
     embedding_base_url: ServiceUrl | None = None
     """openai: such as https://api.openai.com/v1; `/embeddings` is added."""
     embedding_model: str | None = Field(default=None, min_length=1, max_length=128)
-    embedding_api_key: SecretStr | None = Field(default=None, max_length=4096)
+    embedding_api_key: HeaderKey | None = Field(default=None, max_length=4096)
     embedding_dimensions: int | None = Field(default=None, ge=1, le=4096)
     """None: as the endpoint's first answer has them. 4096 is what Neo4j can index."""
     embedding_send_dimensions: bool = False
@@ -62,6 +63,18 @@ class ModelSettings(BaseSettings):
     """Texts in one request."""
     embedding_max_characters: int = Field(default=8000, ge=100, le=100_000)
     """A text's rest does not count, as it would not fit into the model's window; 8000 is a node's longest."""
+
+    _prefix: str = PrivateAttr(default=PREFIX)
+
+    def under(self, prefix: str) -> Self:
+        """Say under which prefix these were read."""
+        self._prefix = prefix
+        return self
+
+    @property
+    def key_variable(self) -> str:
+        """The variable of `embedding_api_key`."""
+        return f"{self._prefix}EMBEDDING_API_KEY"
 
     @property
     def folder(self) -> Path:
@@ -81,7 +94,7 @@ def read_model_settings() -> tuple[ModelSettings, ...]:
 
 
 def _read(prefix: str) -> ModelSettings:
-    settings = read_settings(ModelSettings, prefix=prefix)
+    settings = read_settings(ModelSettings, prefix=prefix).under(prefix)
     name = f"{prefix}EMBEDDING_"
     if settings.embedding_provider == "openai" and not (
         settings.embedding_base_url and settings.embedding_model

@@ -13,7 +13,8 @@ import httpx
 
 from gather_clients.backoff import Backoff
 from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
-from gather_clients.cms_requests import DEPARTMENTS_PATH, PAGE_BYTES_MAX, CmsForm
+from gather_clients.cms_requests import DEPARTMENTS_PATH, KEY_VARIABLE, PAGE_BYTES_MAX, CmsForm
+from gather_clients.http_calls.held_keys import HeldKey
 from gather_clients.http_calls.ways import way_to
 from gather_clients.retry_after import retry_after_s
 from gather_operator.cms.cms_documents import count_of, has_next_page, identity, read_documents, shown
@@ -81,7 +82,7 @@ class Cms:
 
     Args:
         app_url: the application's address, without path.
-        api_key: sent in the header `Authorization`, if given.
+        api_key: sent in the header `Authorization`, as its Secret has it at each request.
         timeout_s: for one whole reading, all pages and attempts included.
         form: how the CMS wants to be asked.
         transport: replaces the network, for tests.
@@ -96,12 +97,13 @@ class Cms:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._timeout_s = timeout_s
-        self._api_key = api_key
         self._form = form or CmsForm()
+        self._key = HeldKey(KEY_VARIABLE, api_key, self._form.authorization)
         self._path = DEPARTMENTS_PATH
         self._client = httpx.AsyncClient(
             base_url=app_url.rstrip("/"),
-            headers={**ACCEPT_ENCODING, **self._form.headers(api_key)},
+            headers=ACCEPT_ENCODING,
+            auth=self._key,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # the key alone says who asks
             timeout=httpx.Timeout(timeout_s / 2),
             **way_to(app_url, transport),
@@ -267,8 +269,8 @@ class Cms:
 
     def _words(self, foreign: str) -> str:
         """Return foreign words for a sentence, none if they hold the key."""
-        is_secret = self._api_key is not None and self._api_key in foreign
-        return "" if is_secret else shown(foreign, WORDS_MAX).rstrip(".")
+        key = self._key.now
+        return "" if key and key in foreign else shown(foreign, WORDS_MAX).rstrip(".")
 
 
 class _TryAgain(Exception):  # noqa: N818 - never leaves this module

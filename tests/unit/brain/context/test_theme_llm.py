@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -49,6 +50,18 @@ async def test_one_request_of_the_chat_api_is_sent() -> None:
     assert (body["model"], body["messages"]) == ("a/b", CHAT)
     assert body["response_format"]["json_schema"]["schema"]["required"] == ["themes"]
     assert body["max_tokens"] <= 300
+
+
+async def test_a_key_that_was_replaced_is_sent_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The brain need not be started again."""
+    monkeypatch.setenv("GATHER_SECRETS_DIR", str(tmp_path))
+    (tmp_path / "GATHER_BRAIN_THEMES_LLM_API_KEY").write_text("later", encoding="utf-8")
+    model = answering(streamed_json({"choices": [{"message": {"content": "hello"}}]}))
+    await model.ask(CHAT)
+    await model.close()
+    assert SEEN[-1].headers["Authorization"] == "Bearer later"
 
 
 @pytest.mark.parametrize(

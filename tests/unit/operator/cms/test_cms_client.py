@@ -1,5 +1,6 @@
 """Reading departments from Payload: query, pages, retries, and answers that are wrong."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,6 +28,22 @@ async def test_the_query_is_the_one_that_payload_understands() -> None:
     assert parameters["where[isActive][equals]"] == "true"
     assert parameters["sort"] == "codeDepNumber"
     assert seen[0].headers["Authorization"] == "users API-Key k"
+
+
+async def test_a_key_that_was_replaced_is_sent_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so that the operator need not be started again."""
+    monkeypatch.setenv("GATHER_SECRETS_DIR", str(tmp_path))
+    seen: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return page(document("story", 1))
+
+    (tmp_path / "PAYLOAD_API_KEY").write_text("later\n", encoding="utf-8")
+    await read(respond, api_key="k")
+    assert seen[0].headers["Authorization"] == "users API-Key later"
 
 
 async def test_without_a_key_no_authorization_is_sent() -> None:
