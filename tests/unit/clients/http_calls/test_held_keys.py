@@ -21,7 +21,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def sent(key: HeldKey) -> str | None:
     """Return the header of one request."""
     with httpx.Client(auth=key, transport=httpx.MockTransport(lambda _: httpx.Response(200))) as client:
-        return client.get("http://service").request.headers.get("Authorization")
+        found: str | None = client.get("http://service").request.headers.get("Authorization")
+        return found
 
 
 def test_the_key_is_the_one_that_the_file_has_now(file: Path) -> None:
