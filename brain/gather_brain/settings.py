@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -16,11 +16,15 @@ from gather_clients.logs import SILENT, configure_logging, hide_in_logs
 from gather_clients.redis_place import RedisSettings, RedisUrl
 from gather_clients.web.origins import Origin
 
+MODELS: Final = "GATHER_BRAIN_MODELS"
+THEMES: Final = "GATHER_BRAIN_THEMES"
+"""Names of what is read with variables of its own."""
+
 
 class Settings(RedisSettings):
     """The brain's settings; each is an environment variable of its alias, or a file of that name."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     neo4j_uri: Neo4jAddress = Field(default="bolt://localhost:7687", alias="NEO4J_URI", max_length=2048)
     neo4j_user: str = Field(default="neo4j", alias="NEO4J_USER", max_length=128)
@@ -61,11 +65,11 @@ class Settings(RedisSettings):
     """A JSON list of {name, sha256, projects} and, if wanted, `limits` and `expires_at`, mounted from a
     Secret; `projects` ["*"] is a service key."""
 
-    models: tuple[ModelSettings, ...] = Field(default=(), alias="GATHER_BRAIN_MODELS", max_length=2)
+    models: tuple[ModelSettings, ...] = Field(default=(), alias=MODELS, max_length=2)
     """The current embedding model and, if it is to be replaced, the next one; with variables of their own."""
     embedding_cache_entries: int = Field(default=10_000, alias="GATHER_BRAIN_EMBEDDING_CACHE_ENTRIES", ge=0)
     """For all models together; 1.5 KiB each with 384 dimensions."""
-    themes: ThemeSettings = Field(default=ThemeSettings(), alias="GATHER_BRAIN_THEMES")
+    themes: ThemeSettings = Field(default=ThemeSettings(), alias=THEMES)
     """The model that refines themes, with variables of its own; off without an endpoint."""
 
 
@@ -83,7 +87,8 @@ def read_brain_settings() -> Settings:
     Raises:
         ConfigurationError: what is missing or wrong.
     """
-    return read_settings(Settings, models=read_model_settings(), themes=read_theme_settings())
+    given: dict[str, Any] = {MODELS: read_model_settings(), THEMES: read_theme_settings()}
+    return read_settings(Settings, **given)
 
 
 def start_process(log_level: str | None = None) -> Settings:

@@ -22,7 +22,7 @@ HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 class Settings(RedisSettings, OutboxSettings):
     """All settings of the bridge."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     mongodb_timeout_s: float = Field(default=2, ge=0.1, le=30, alias="GATHER_MONGODB_TIMEOUT_S")
     """For each call about snapshots and notes."""

@@ -26,7 +26,7 @@ class BrokerOptions(BaseModel):
 class CelerySettings(RedisSettings):
     """All settings of the door."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     namespace: str = Field(min_length=1, max_length=63, validation_alias="GATHER_NAMESPACE")
     """Whose GatherRuns are made."""

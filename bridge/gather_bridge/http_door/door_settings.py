@@ -16,7 +16,7 @@ KEYS_VARIABLE: Final = "GATHER_DOOR_KEYS_FILE"
 class DoorSettings(RedisSettings):
     """All settings of `gather-bridge http`."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     namespace: str = Field(min_length=1, max_length=63, alias="GATHER_NAMESPACE")
     """Where its GatherRuns are."""

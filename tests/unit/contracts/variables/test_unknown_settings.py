@@ -3,16 +3,20 @@
 import logging
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_settings import BaseSettings
 
+from dev.paths import ROOT
 from gather_brain.settings import start_process
 from gather_bridge import main as bridge
 from gather_bridge.celery_door import celery_command
 from gather_bridge.http_door import http_server
 from gather_cli import main as cli
+from gather_clients import configuration
 from gather_clients.configuration import unknown_settings, warn_of_unknown_settings
 from gather_operator import main as operator
 from gather_worker.settings import Settings, read_settings
@@ -58,6 +62,42 @@ def test_a_brain_says_it(capfd: pytest.CaptureFixture[str]) -> None:
     """In its log."""
     start_process()
     assert SAID in capfd.readouterr().err
+
+
+def _full_name(kind: type[BaseSettings]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _kinds() -> list[type[BaseSettings]]:
+    """Every class of settings of the rooms, each in a module that says so."""
+    for room in ("operator", "worker", "brain", "bridge", "clients"):
+        for path in (ROOT / room / f"gather_{room}").rglob("*settings*.py"):
+            import_module(".".join(path.relative_to(ROOT / room).with_suffix("").parts))
+    found = {kind for kind in _below(BaseSettings) if kind.__module__.startswith("gather_")}
+    return sorted(found, key=_full_name)
+
+
+def _below(base: type[BaseSettings]) -> set[type[BaseSettings]]:
+    return {kind for each in base.__subclasses__() for kind in (each, *_below(each))}
+
+
+@pytest.mark.parametrize("kind", _kinds(), ids=_full_name)
+def test_a_setting_is_read_by_its_own_variable_alone(
+    kind: type[BaseSettings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not by its field's name: many a platform sets HOST and PORT, each of which is no setting of ours."""
+    read = _values(kind)
+    prefix = kind.model_config.get("env_prefix", "")
+    own = {f"{field.validation_alias or prefix + name}" for name, field in kind.model_fields.items()}
+    for name in {name.upper() for name in kind.model_fields} - {name.upper() for name in own}:
+        monkeypatch.setenv(name, "of-a-platform")
+        (tmp_path / name.lower()).write_text("of-a-platform")
+    assert _values(kind) == read
+
+
+def _values(kind: type[BaseSettings]) -> dict[str, Any]:
+    """Return what is read, but for what is drawn at random."""
+    return configuration.read_settings(kind).model_dump(exclude={"identity"})
 
 
 class SaidError(Exception):
