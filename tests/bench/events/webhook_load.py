@@ -32,6 +32,7 @@ from gather_clients.event_log import EventLog
 from gather_clients.outbox.outbox_store import Outbox
 from gather_contracts import names
 from gather_contracts.events import Deduplicating, identified
+from tests.support.doors.settings_by_name import settings_by_name
 from tests.support.events.webhook_receiver import Receiver, receiving, write_certificate
 
 WELL, FAILING, HANGING = 436, 500, 64
@@ -166,7 +167,7 @@ async def hooks_at(place: Place, *, has_bridge: bool = True) -> AsyncIterator[Ho
         receiver.hooks = made
         if has_bridge:
             values = settings_of(place) | {"GATHER_BRIDGE_WEBHOOK_ALLOWED_NETWORKS": ["127.0.0.0/8"]}
-            bridge = Bridge(Settings.model_validate(values))
+            bridge = Bridge(settings_by_name(Settings, values))
             async with bridge.running():
                 yield made
         else:

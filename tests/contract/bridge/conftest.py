@@ -19,6 +19,7 @@ from gather_bridge.settings import Settings
 from gather_bridge.task_runs.run_calls import TaskRuns, open_task_runs
 from gather_clients.issued_secrets import secret_hash
 from tests.support.doors.doors_api import NAMESPACE, DoorsApi, doors_api
+from tests.support.doors.settings_by_name import settings_by_name
 from tests.support.events.webhook_receiver import Receiver, receiving, write_certificate
 from tests.support.kubernetes.control_plane import ControlPlane
 
@@ -128,7 +129,7 @@ def serve_bridge(redis_url: str, tokens_file: Path) -> ServeBridge:
             "port": 0,
             **changed,
         }
-        settings = Settings.model_validate(values)
+        settings = settings_by_name(Settings, values)
         bridge = Bridge(settings)
         server: Any = build_server(build_app(bridge), bridge)
         task = asyncio.create_task(server.serve())

@@ -15,6 +15,7 @@ from gather_bridge.http_door.http_app import HttpDoor
 from gather_bridge.http_door.http_server import build_server
 from gather_clients.issued_secrets import secret_hash
 from tests.support.doors.doors_api import NAMESPACE
+from tests.support.doors.settings_by_name import settings_by_name
 
 PROJECT: Final = "507f1f77bcf86cd799439011"
 OTHER_PROJECT: Final = "507f1f77bcf86cd799439012"
@@ -111,7 +112,7 @@ async def serving_door(redis_url: str, keys_file: Path, **changed: Any) -> Async
         "drain_s": 0,
         **changed,
     }
-    door = HttpDoor(DoorSettings.model_validate(values))
+    door = HttpDoor(settings_by_name(DoorSettings, values))
     server: Any = build_server(door)
     task = asyncio.create_task(server.serve())
     try:

@@ -14,6 +14,7 @@ from gather_bridge.celery_door.celery_settings import CelerySettings
 from gather_contracts import names
 from tests.support.doors.celery_client import Client
 from tests.support.doors.doors_api import NAMESPACE, DoorsApi
+from tests.support.doors.settings_by_name import settings_by_name
 
 Door = Callable[..., Any]
 
@@ -36,14 +37,15 @@ def new_door(redis_url: str, client: Client, monkeypatch: pytest.MonkeyPatch) ->
 
     @asynccontextmanager
     async def running(**given: Any) -> AsyncIterator[CeleryDoor]:
-        settings = CelerySettings.model_validate(
+        settings = settings_by_name(
+            CelerySettings,
             {
                 "redis_url": redis_url,
                 "namespace": NAMESPACE,
                 "queues": (client.queue,),
                 "node_name": uuid.uuid4().hex[:6],
                 **given,
-            }
+            },
         )
         app: FastAPI = build_celery_app(settings, CeleryMetrics(settings.task))
         async with app.router.lifespan_context(app):
