@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pymongo
 import pytest
@@ -28,6 +28,20 @@ from tests.support.application.check_world import (
 from tests.support.application.scripted_http import Answer, scripted_http
 from tests.support.workers.given_up_sockets import collect_given_up_sockets
 
+USERS: Final = {
+    "gather": ["allkeys", "allchannels", "allcommands"],
+    "reader": ["allkeys", "allchannels", "+@read", "+@connection"],
+    "elsewhere": ["~other:*", "allchannels", "allcommands"],
+}
+
+
+def _add_missing_users(redis_url: str) -> None:
+    """Redis keeps users in memory, and other tests kill it."""
+    with redis.Redis.from_url(redis_url) as client:
+        known = {user.decode() for user in client.execute_command("ACL", "USERS")}
+        for user in USERS.keys() - known:
+            client.execute_command("ACL", "SETUSER", user, "reset", "on", f">{PASSWORD}", *USERS[user])
+
 
 @pytest.fixture(scope="session")
 def redis_with_users(redis_url: str) -> Iterator[str]:
@@ -35,16 +49,9 @@ def redis_with_users(redis_url: str) -> Iterator[str]:
 
     To its end, since Celery's connections of one address outlive an application, and a user's end is theirs.
     """
-    users = {
-        "gather": ["allkeys", "allchannels", "allcommands"],
-        "reader": ["allkeys", "allchannels", "+@read", "+@connection"],
-        "elsewhere": ["~other:*", "allchannels", "allcommands"],
-    }
+    yield redis_url.split("/")[2]
     with redis.Redis.from_url(redis_url) as client:
-        for user, rights in users.items():
-            client.execute_command("ACL", "SETUSER", user, "reset", "on", f">{PASSWORD}", *rights)
-        yield redis_url.split("/")[2]
-        client.execute_command("ACL", "DELUSER", *users)
+        client.execute_command("ACL", "DELUSER", *USERS)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +67,13 @@ def application(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def world(
-    tmp_path: Path, mongodb_with_users: pymongo.MongoClient[dict[str, Any]], redis_with_users: str
+    tmp_path: Path,
+    mongodb_with_users: pymongo.MongoClient[dict[str, Any]],
+    redis_url: str,
+    redis_with_users: str,
 ) -> Iterator[World]:
     """All works."""
+    _add_missing_users(redis_url)
     similar = {"similarities": [0.4], "model": EMBEDDINGS, "total_time_ms": 1}
     answers = {
         "/readyz": Answer({"status": "ready", "model": EMBEDDINGS, "neo4j": "online"}),
