@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from gather_clients.http_calls.held_keys import HeaderKey
+from gather_clients.http_calls.held_keys import HeaderKey, HeldKey
 
 DEPARTMENTS_PATH: Final = "/api/departments"
 PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -34,9 +34,9 @@ class CmsForm:
     instructions_field: str = INSTRUCTIONS_FIELD
     """Where a department's instructions stand, groups before points; "" where there are none."""
 
-    def headers(self, api_key: str | None) -> dict[str, str]:
-        """Return the header that holds the key, none without one."""
-        return {"Authorization": f"{self.authorization} {api_key}"} if api_key else {}
+    def held_key(self, api_key: str | None) -> HeldKey:
+        """Return what sends the key with each request; `api_key` is the key as it was at the start."""
+        return HeldKey(KEY_VARIABLE, api_key, self.authorization)
 
     def query(self, page: int = 1) -> dict[str, str | int]:
         """Return the query for one page of the departments that take part, in working order."""

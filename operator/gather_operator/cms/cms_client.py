@@ -13,8 +13,7 @@ import httpx
 
 from gather_clients.backoff import Backoff
 from gather_clients.bodies import ACCEPT_ENCODING, BodyTooLong, read_body
-from gather_clients.cms_requests import DEPARTMENTS_PATH, KEY_VARIABLE, PAGE_BYTES_MAX, CmsForm
-from gather_clients.http_calls.held_keys import HeldKey
+from gather_clients.cms_requests import DEPARTMENTS_PATH, PAGE_BYTES_MAX, CmsForm
 from gather_clients.http_calls.ways import way_to
 from gather_clients.retry_after import retry_after_s
 from gather_operator.cms.cms_documents import count_of, has_next_page, identity, read_documents, shown
@@ -98,7 +97,7 @@ class Cms:
     ) -> None:
         self._timeout_s = timeout_s
         self._form = form or CmsForm()
-        self._key = HeldKey(KEY_VARIABLE, api_key, self._form.authorization)
+        self._key = self._form.held_key(api_key)
         self._path = DEPARTMENTS_PATH
         self._client = httpx.AsyncClient(
             base_url=app_url.rstrip("/"),

@@ -54,8 +54,8 @@ async def check_cms(url: str | None, api_key: str | None, form: CmsForm) -> list
 async def _answer(
     client: httpx.AsyncClient, address: httpx.URL, form: CmsForm, api_key: str | None
 ) -> tuple[int, bytes]:
-    headers = form.headers(api_key)
-    async with client.stream("GET", address, params=form.query(), headers=headers) as response:
+    key = form.held_key(api_key)
+    async with client.stream("GET", address, params=form.query(), auth=key) as response:
         return response.status_code, await read_body(response, PAGE_BYTES_MAX)
 
 
