@@ -9,12 +9,15 @@ from dev.artefacts.models.shipped_models import MODELS
 from dev.artefacts.store_binaries import StoreArtefacts
 from dev.paths import ROOT
 from gather_brain.embeddings.onnx_model import WINDOWS_MAX, OnnxModel
-from gather_brain.embeddings.settings import DEFAULT
+from gather_brain.embeddings.settings import DEFAULT, Shipped
 from gather_brain.vectors import shown
 from tests.evals.pairs.language_pairs import SAME, language_rows
 
 STORY = json.loads((ROOT / "tests/data/story_notes.json").read_text(encoding="utf-8"))
 NOTES = [note["content"] for note in STORY["notes"]]
+WITH_A_WORD_MIN = {"fast": 0.85, "accurate": 0.83, "multilingual": 0.78}
+LONG_MAX = {"fast": 0.99, "accurate": 0.993, "multilingual": 0.99}
+"""By the model, a little beyond what was seen: .87, .84 and .80, and .987, .991 and .982."""
 PAIRS = 2
 """Of each language."""
 ODD = [
@@ -36,9 +39,16 @@ def model(store_artefacts: StoreArtefacts) -> OnnxModel:
 
 
 @pytest.fixture(scope="module", params=list(MODELS))
-def each_model(request: pytest.FixtureRequest, store_artefacts: StoreArtefacts) -> OnnxModel:
+def model_key(request: pytest.FixtureRequest) -> Shipped:
+    """By what the settings call it."""
+    key: Shipped = request.param
+    return key
+
+
+@pytest.fixture(scope="module")
+def each_model(model_key: Shipped, store_artefacts: StoreArtefacts) -> OnnxModel:
     """Each of the models that the brain's image holds."""
-    return OnnxModel(store_artefacts.embedding_model(request.param), None)
+    return OnnxModel(store_artefacts.embedding_model(model_key), None)
 
 
 @pytest.fixture(scope="module")
@@ -100,19 +110,21 @@ def test_no_two_texts_of_a_language_are_one(each_model: OnnxModel) -> None:
         assert shown(float(one @ other), is_same_text=False) < SAME
 
 
-def test_a_word_that_the_vocabulary_lacks_changes_little_of_a_text(each_model: OnnxModel) -> None:
-    """And nothing of one that has none: .87, .84 and .80 with a word of 160 characters."""
+def test_a_word_that_the_vocabulary_lacks_changes_little_of_a_text(
+    each_model: OnnxModel, model_key: str
+) -> None:
+    """And nothing of one that has none."""
     note = NOTES[0]
     plain, with_emoji, with_word = each_model.embed([note, f"{note} 🎬", f"{note} {'a1b2' * 40}"])
     assert float(plain @ with_emoji) > 0.95
-    assert float(plain @ with_word) > 0.75
+    assert float(plain @ with_word) > WITH_A_WORD_MIN[model_key]
 
 
-def test_a_long_text_counts_beyond_its_first_window(each_model: OnnxModel) -> None:
-    """And so does its end, however long it is: .987, .991 and .982."""
+def test_a_long_text_counts_beyond_its_first_window(each_model: OnnxModel, model_key: Shipped) -> None:
+    """And so does its end, however long it is."""
     window = "The lamp turns over the bay. " * 40
     same_beginning = each_model.embed([window, window + "The editor has cut the chase by half. " * 20])
     assert float(same_beginning[0] @ same_beginning[1]) < 0.99
     whole = "The lamp turns over the bay. " * 40 * 2 * WINDOWS_MAX
     first, second = each_model.embed([whole, whole + "The editor has cut the chase by half. " * 20])
-    assert float(first @ second) < 0.995
+    assert float(first @ second) < LONG_MAX[model_key]
