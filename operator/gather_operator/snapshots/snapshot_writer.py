@@ -28,7 +28,7 @@ WAITING_MAX: Final = 2000
 REMEMBERED_MAX: Final = 20_000
 RETRY: Final = Backoff(1.0, 30.0)
 OWN_TROUBLE_MAX: Final = 2
-"""Runs that may each have a trouble of their own; with more it is the store's, which is left in peace."""
+"""Runs that may each have a trouble of their own; with more it is the store's, which is asked less often."""
 
 
 class Store(Protocol):

@@ -16,7 +16,7 @@ from gather_operator.work_queue import Next
 
 
 class Memory:
-    """A store that is away as long as it is told to be, and never takes some runs."""
+    """A store that is unavailable when it is told to be, and never takes some runs."""
 
     def __init__(self, *, is_away: bool = False, refused: Collection[str] = ()) -> None:
         self.states: list[RunState] = []
@@ -109,7 +109,7 @@ async def test_a_run_that_no_store_takes_holds_up_no_other() -> None:
     assert [state.run_uid for state in memory.states] == ["u-2", "u-3", "u-4"]
 
 
-async def test_a_store_that_takes_nothing_is_left_in_peace() -> None:
+async def test_a_store_that_takes_nothing_is_asked_less_often() -> None:
     """However many runs wait for it."""
     memory = Memory(is_away=True)
     writer = SnapshotWriter([memory])

@@ -18,10 +18,10 @@ def test_control_characters_count_half_as_much_again() -> None:
         ["a" * (LENGTH_MAX - 3), "\n\n"],
         ["\n" * (LENGTH_MAX * 2 // 3)],
     ],
-    ids=["plain", "one control character's half left over", "control characters alone"],
+    ids=["plain", "with control characters", "control characters alone"],
 )
 def test_texts_of_the_most_are_short(texts: list[str]) -> None:
-    """One character more is too long, whatever it is."""
+    """Two characters more are too long."""
     require_short_texts(texts)
     with pytest.raises(AnswerTooLongError):
         require_short_texts([*texts, "aa"])

@@ -26,7 +26,7 @@ def sent(key: HeldKey) -> str | None:
 
 
 def test_the_key_is_the_one_that_the_file_has_now(file: Path) -> None:
-    """Also after a moment in which there is no file, as while it is being replaced."""
+    """Without the space around it."""
     key = HeldKey(VARIABLE, SecretStr("first\n"))
     assert sent(key) == "Bearer first"
     file.write_text("second\n", encoding="utf-8")
